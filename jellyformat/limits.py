@@ -1,0 +1,27 @@
+"""Limits of SPEC section 11: what this reader supports, each checked before memory is allocated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+
+MANIFEST_LENGTH: Final = 64 * MIB
+MANIFEST_RAW_LENGTH: Final = 256 * MIB
+BLOCKS: Final = 65_536
+BLOCK_RAW_LENGTH: Final = 8 * GIB
+TOTAL_RAW_LENGTH: Final = 1024 * GIB
+OBJECT_BYTES: Final = 4 * GIB - 1
+TOTAL_OBJECT_BYTES: Final = 1024 * GIB
+RECORDS: Final = 268_435_456
+TREE_ENTRIES: Final = 10_000_000
+STATE_WINDOW: Final = 8 * MIB
+HISTORY_WINDOW: Final = 128 * MIB
+DIFF_CHAIN: Final = 50
+NESTED_STATES: Final = 8
+MSGPACK_DEPTH: Final = 40
+COMPONENT_BYTES: Final = 255
+PATH_BYTES: Final = 4096
+PATH_COMPONENTS: Final = 256

@@ -1,0 +1,121 @@
+"""Random access to bytes, wherever they are: memory, a file, a window of another source."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from jellyformat.errors import Truncated
+
+CHUNK = 1 << 20
+"""Bytes read at a time where a whole source is walked."""
+
+
+class Source(Protocol):
+    """Bytes that are read by offset."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer only at the end of the source."""
+
+
+@dataclass(frozen=True)
+class BytesSource:
+    """Bytes in memory."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return len(self.data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer only at the end."""
+        return bytes(self.data[offset : offset + length])
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """An open file descriptor. The caller keeps it open and closes it."""
+
+    fd: int
+    size: int
+
+    @classmethod
+    def of(cls, fd: int) -> FileSource:
+        """The file behind ``fd``, with the size it has now."""
+        return cls(fd, os.fstat(fd).st_size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer only at the end."""
+        parts: list[bytes] = []
+        while length > 0:
+            part = os.pread(self.fd, min(length, 1 << 30), offset)
+            if not part:
+                break
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@dataclass(frozen=True)
+class StreamSource:
+    """A seekable binary file object, such as fsspec or io.BytesIO gives."""
+
+    stream: BinaryIO
+    size: int
+
+    @classmethod
+    def of(cls, stream: BinaryIO) -> StreamSource:
+        """The whole of ``stream``."""
+        return cls(stream, stream.seek(0, os.SEEK_END))
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer only at the end."""
+        self.stream.seek(offset)
+        parts: list[bytes] = []
+        while length > 0 and (part := self.stream.read(length)):
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of another source: ``length`` bytes of ``inner`` from ``start``."""
+
+    inner: Source
+    start: int
+    size: int
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` of the window; fewer only at its end."""
+        length = min(length, self.size - offset)
+        return self.inner.read_at(self.start + offset, length) if length > 0 else b""
+
+
+def read_exactly(source: Source, offset: int, length: int) -> bytes:
+    """``length`` bytes from ``offset``.
+
+    Raises:
+        Truncated: the source ends before.
+    """
+    data = source.read_at(offset, length)
+    if len(data) != length:
+        raise Truncated(
+            f"{length} bytes were expected at offset {offset}, but only {len(data)} are there: the file is cut off",
+            requirement="JF-HDR-004",
+            offset=offset + len(data),
+        )
+    return data
+
+
+def read_all(source: Source) -> bytes:
+    """The whole source."""
+    return read_exactly(source, 0, source.size)
