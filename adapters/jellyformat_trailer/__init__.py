@@ -1,0 +1,7 @@
+"""The host adapter for any file whose loader does not mind bytes behind the end (SPEC 14.5)."""
+
+from __future__ import annotations
+
+from jellyformat_trailer.carry import find_trailer, plan_trailer
+
+__all__ = ["find_trailer", "plan_trailer"]
