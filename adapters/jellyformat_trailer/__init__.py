@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jellyformat_trailer.adapter import ADAPTER, TrailerAdapter
 from jellyformat_trailer.carry import find_trailer, plan_trailer
 
-__all__ = ["find_trailer", "plan_trailer"]
+__all__ = ["ADAPTER", "TrailerAdapter", "find_trailer", "plan_trailer"]
