@@ -1,0 +1,99 @@
+"""The adapter for safetensors: text put into the JSON header and taken out again, nothing else changed (SPEC 14.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jellyformat.errors import RefusedHost
+from jellyformat.host import Carried, Copy, Rewrite, Segment
+from jellyformat.source import Source
+from jellyformat_safetensors.header import (
+    HEADER_MAX,
+    PREFIX,
+    Header,
+    find_site,
+    is_safetensors,
+    parse_header,
+    read_header,
+)
+from jellyformat_safetensors.surgery import with_metadata, with_tensor, without
+
+METADATA_FORM_MAX = 25_000_000
+"""The longest header, in bytes, with the container in it as base64; beyond it is a tensor. Hubs read no longer ones."""
+
+
+@dataclass(frozen=True)
+class SafetensorsAdapter:
+    """Containers in the header of safetensors files, or behind their tensors (SPEC 14.4)."""
+
+    name: str = "safetensors"
+    priority: int = 90
+
+    def matches(self, source: Source) -> bool:
+        """Whether ``source`` begins with a length and a ``{`` as safetensors files do (SPEC 14, step 3)."""
+        return is_safetensors(source)
+
+    def find(self, source: Source) -> Carried | None:
+        """The container, wherever it stands in the header; None where there is none.
+
+        Raises:
+            BadHost: the header does not conform (JF-SFT-001), or the base64 does not (JF-SFT-002).
+        """
+        header = read_header(source)
+        site = find_site(source, header)
+        if site is None:
+            return None
+        return Carried(site.form, site.container, PREFIX + len(without(header, site)) + site.data_length)
+
+    def plan_embed(self, source: Source, container: bytes) -> Rewrite:
+        """How to put ``container`` in, in place of one that may be there; the tensors are copied, not read.
+
+        Raises:
+            BadHost: the header does not conform (JF-SFT-001, JF-SFT-002).
+            RefusedHost: the header would be longer than safetensors reads (JF-HST-004).
+        """
+        own, data = _own(source)
+        text, behind = with_metadata(own, container), b""
+        if len(text) > METADATA_FORM_MAX:
+            text, behind = with_tensor(own, len(container)), container
+        if len(text) > HEADER_MAX:
+            raise RefusedHost(
+                f"the safetensors header would have {len(text)} bytes, more than its readers take; "
+                "the file was not touched",
+                requirement="JF-HST-004",
+                hint="put the snapshot beside it: python -m jellyformat snapshot -o FILE.jelly",
+            )
+        return _rewrite(text, data, behind)
+
+    def plan_strip(self, source: Source, carried: Carried) -> Rewrite:
+        """How to take the container out: the text that was inserted, and in the tensor form its data.
+
+        Where another tool has written the header again since, the member goes with one comma, and spaces behind
+        the header keep the tensors' alignment.
+
+        Raises:
+            BadHost: the header does not conform (JF-SFT-001, JF-SFT-002).
+        """
+        own, data = _own(source)
+        return _rewrite(own.text, data, b"")
+
+
+def _own(source: Source) -> tuple[Header, Copy]:
+    """The header of the host without a container, and where its tensors are in the file as it is."""
+    header = read_header(source)
+    site = find_site(source, header)
+    if site is None:
+        return header, Copy(header.data_offset, header.data_length)
+    return parse_header(without(header, site), site.data_length), Copy(header.data_offset, site.data_length)
+
+
+def _rewrite(text: bytes, data: Copy, behind: bytes) -> Rewrite:
+    segments: list[Segment] = [len(text).to_bytes(PREFIX, "little") + text]
+    if data.length:
+        segments.append(data)
+    if behind:
+        segments.append(behind)
+    return Rewrite(tuple(segments))
+
+
+ADAPTER = SafetensorsAdapter()

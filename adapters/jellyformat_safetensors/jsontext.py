@@ -1,0 +1,190 @@
+"""JSON text by byte offsets (RFC 8259): where its members stand, without decoding what is in them.
+
+`json` would give values without their places, need memory many times the text's size, and run out of stack on
+deep nesting; here a crafted header of 100 MB costs one byte a level and a small object for each member asked for.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from dataclasses import dataclass
+
+_SPACE = re.compile(rb"[ \t\n\r]*")
+# Nothing follows the repeat, so it never backtracks; the bound keeps the memory that `re` notes repeats in small.
+_STRING_RUN = re.compile(rb'(?:[^"\\\x00-\x1f]+|\\["\\/bfnrt]|\\u[0-9A-Fa-f]{4}){0,4096}')
+_SCALAR = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
+# What safetensors writes for a tensor: all but all of a header, read in one step.
+_TENSOR = re.compile(
+    rb'\{"dtype":"\w{1,16}","shape":\[(?:(?:0|[1-9][0-9]*)(?:,(?:0|[1-9][0-9]*))*)?\],'
+    rb'"data_offsets":\[(?:0|[1-9][0-9]*),(?:0|[1-9][0-9]*)\]\}'
+)
+_CHUNK = 1 << 20
+
+
+class NotJson(Exception):
+    """The text is not JSON, or names a member twice that may be there once.
+
+    Args:
+        what: What is wrong, as part of a sentence.
+        offset: Byte offset in the text.
+    """
+
+    def __init__(self, what: str, offset: int) -> None:
+        super().__init__(what)
+        self.what = what
+        self.offset = offset
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of an object; byte offsets of the quote it begins with, of its value, and of the end of that."""
+
+    start: int
+    value: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object: byte offsets of its ``{`` and behind its ``}``, the number of members, and those asked for."""
+
+    start: int
+    end: int
+    count: int
+    members: dict[bytes, Member]
+
+
+def check_utf8(text: bytes) -> None:
+    """Raises NotJson where ``text`` is not UTF-8 (RFC 3629: no surrogates, nothing overlong)."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(text) + 1, _CHUNK):
+        part = text[start : start + _CHUNK]
+        try:
+            decoder.decode(part, final=start + _CHUNK > len(text))
+        except UnicodeDecodeError as error:
+            raise NotJson("a byte that is not UTF-8", min(start + error.start, len(text))) from None
+
+
+def skip_space(text: bytes, offset: int) -> int:
+    """The offset of the next byte that is not white space."""
+    match = _SPACE.match(text, offset)
+    return match.end() if match else offset
+
+
+def scan_object(text: bytes, offset: int, wanted: frozenset[bytes]) -> Object:
+    """The object whose ``{`` is at ``offset``.
+
+    Args:
+        text: UTF-8.
+        offset: In bytes.
+        wanted: Names of members to tell of, unescaped UTF-8; such a name may be there once.
+
+    Raises:
+        NotJson: it is not a proper object, or has a wanted member twice.
+    """
+    if text[offset : offset + 1] != b"{":
+        raise NotJson("no object where there should be one", offset)
+    members: dict[bytes, Member] = {}
+    count = 0
+    place = skip_space(text, offset + 1)
+    if text[place : place + 1] == b"}":
+        return Object(offset, place + 1, 0, members)
+    while True:
+        start = place
+        after_name, value = _name(text, start)
+        end = skip_value(text, value)
+        count += 1
+        name = _unescape(text[start:after_name])
+        if name in wanted:
+            if name in members:
+                raise NotJson(f"the member {name.decode('ascii', 'replace')} twice", start)
+            members[name] = Member(start, value, end)
+        place = skip_space(text, end)
+        mark = text[place : place + 1]
+        if mark == b"}":
+            return Object(offset, place + 1, count, members)
+        if mark != b",":
+            raise NotJson("no comma and no end behind a member", place)
+        place = skip_space(text, place + 1)
+
+
+def skip_value(text: bytes, offset: int) -> int:
+    """The offset behind the value that begins at ``offset``, or at the first byte behind white space there.
+
+    Raises:
+        NotJson: it is not a proper value.
+    """
+    if tensor := _TENSOR.match(text, offset):
+        return tensor.end()
+    closers = bytearray()
+    while True:
+        offset = skip_space(text, offset)
+        mark = text[offset : offset + 1]
+        if mark == b'"':
+            offset = _string(text, offset)
+        elif mark in (b"{", b"["):
+            closer = b"}" if mark == b"{" else b"]"
+            offset = skip_space(text, offset + 1)
+            if text[offset : offset + 1] != closer:
+                closers += closer
+                if mark == b"{":
+                    offset = _name(text, offset)[1]
+                continue
+            offset += 1
+        elif scalar := _SCALAR.match(text, offset):
+            offset = scalar.end()
+        else:
+            raise NotJson("something that is no value", offset)
+        # A value has ended; so do the arrays and objects that it was the last of.
+        while closers:
+            offset = skip_space(text, offset)
+            mark = text[offset : offset + 1]
+            if mark == b",":
+                offset = skip_space(text, offset + 1)
+                if closers[-1:] == b"}":
+                    offset = _name(text, offset)[1]
+                break
+            if mark != closers[-1:]:
+                raise NotJson("no comma and no end behind a value", offset)
+            closers.pop()
+            offset += 1
+        else:
+            return offset
+
+
+def string_value(text: bytes, start: int, end: int) -> str:
+    """The string whose quotes are at ``start`` and before ``end``, unescaped. It was scanned before."""
+    value = json.loads(text[start:end])
+    if not isinstance(value, str):
+        raise NotJson("something else than a string", start)
+    return value
+
+
+def _name(text: bytes, offset: int) -> tuple[int, int]:
+    """Offsets behind the name that begins at ``offset``, and of its value."""
+    after = _string(text, offset)
+    colon = skip_space(text, after)
+    if text[colon : colon + 1] != b":":
+        raise NotJson("no colon behind a name", colon)
+    return after, skip_space(text, colon + 1)
+
+
+def _string(text: bytes, offset: int) -> int:
+    if text[offset : offset + 1] != b'"':
+        raise NotJson("no string where there should be one", offset)
+    place, before = offset + 1, -1
+    while place != before:
+        before = place
+        if run := _STRING_RUN.match(text, place):
+            place = run.end()
+    if text[place : place + 1] != b'"':
+        raise NotJson("a string that does not end, or has a control character or a bad escape", place)
+    return place + 1
+
+
+def _unescape(quoted: bytes) -> bytes:
+    if b"\\" not in quoted:
+        return quoted[1:-1]
+    return string_value(quoted, 0, len(quoted)).encode("utf-8", "surrogatepass")

@@ -1,0 +1,54 @@
+"""Text put into a safetensors header, and taken out (SPEC 14.4)."""
+
+from __future__ import annotations
+
+import base64
+
+from jellyformat_safetensors.header import GRAIN, Header, Site
+
+
+def with_metadata(header: Header, container: bytes) -> bytes:
+    """The header's text with ``container`` as a member of ``__metadata__``: the metadata form.
+
+    Args:
+        header: Has no container.
+        container: The whole container.
+    """
+    around = header.metadata or header.outer
+    opening, closing, fill = b'"jellyformat":"', b'"', b"~"
+    if header.metadata is None:
+        opening, closing, fill = b'"__metadata__":{' + opening, closing + b"}", b"!"
+    if around.count:
+        closing += b","
+    encoded = base64.b64encode(container)
+    fill *= GRAIN - (len(opening) + len(encoded) + len(closing)) % GRAIN
+    return _insert(header.text, around.start + 1, opening + encoded + fill + closing)
+
+
+def with_tensor(header: Header, length: int) -> bytes:
+    """The header's text with a tensor of ``length`` bytes behind the others: the tensor form.
+
+    Args:
+        header: Has no container.
+        length: Of the container, in bytes.
+    """
+    begin, end = header.data_length, header.data_length + length
+    opening = b'"jellyformat":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]' % (length, begin, end)
+    closing = b"}," if header.outer.count else b"}"
+    fill = b" " * (-(len(opening) + len(closing)) % GRAIN)
+    return _insert(header.text, header.outer.start + 1, opening + fill + closing)
+
+
+def without(header: Header, site: Site) -> bytes:
+    """The header's text without the container at ``site``.
+
+    Where another tool has written the header, what goes may be no multiple of 64 bytes; spaces behind then keep
+    the alignment of the tensors.
+    """
+    start, end = site.cut
+    text = header.text[:start] + header.text[end:]
+    return text if site.exact else text + b" " * ((end - start) % GRAIN)
+
+
+def _insert(text: bytes, place: int, inserted: bytes) -> bytes:
+    return text[:place] + inserted + text[place:]
