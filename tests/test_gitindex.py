@@ -373,6 +373,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "extension length": (index_bytes(extensions=b"TREE\0\0\0\x01"), "over the end"),
     "stray bytes": (index_bytes(extensions=b"TREE\0\0\0"), "stray"),
     "link cut": (index_bytes(extensions=extension(b"link", b"\1" * 19)), "cut off"),
+    "link stray": (index_bytes(extensions=extension(b"link", b"\1" * 20 + bytes(24) + b"\0")), "stray"),
     "link bitmap cut": (index_bytes(extensions=extension(b"link", b"\1" * 20 + b"\0" * 11)), "cut off"),
     "strip": (index_bytes(entry_4(b"\1", b"a", 1), version=4), "takes more"),
     "huge strip": (index_bytes(entry_4(b"\xff" * 40 + b"\0", b"a", 1), version=4), "takes more"),
@@ -434,6 +435,41 @@ def test_link_by_hand() -> None:
     expected = [b"f0005", *(b"f%03d" % n for n in range(64, 130) if n not in (64, 66))]
     assert [entry.path for entry in index.entries] == sorted(expected)
     assert [entry.path for entry in index.entries if entry.mode == 0o100755] == [b"f129"]
+
+
+def test_link_with_nothing_changed() -> None:
+    data = index_bytes(extensions=extension(b"link", SHARED[-20:]))
+    assert parse_index(data, 20, lambda _: SHARED).entries == parse_index(SHARED, 20).entries
+
+
+def test_link_to_nothing() -> None:
+    """As git reads it: an id of zeros says that there is no shared index."""
+    data = index_bytes(entry_bytes(b"a"), extensions=extension(b"link", bytes(20)))
+    assert [entry.path for entry in parse_index(data, 20).entries] == [b"a"]
+
+
+def test_link_adds_over_conflict() -> None:
+    """An added entry at stage 0 takes the place of all stages."""
+    shared = index_bytes(*(entry_bytes(b"a", flags=stage << 12 | 1) for stage in (1, 2, 3)), entry_bytes(b"b"))
+    data = index_bytes(entry_bytes(b"a"), extensions=extension(b"link", shared[-20:] + EMPTY + EMPTY))
+    entries = parse_index(data, 20, lambda _: shared).entries
+    assert [(entry.path, entry.stage) for entry in entries] == [(b"a", 0), (b"b", 0)]
+
+
+def test_link_to_sparse_index() -> None:
+    shared = index_bytes(entry_bytes(b"a/", mode=0o040000), extensions=extension(b"sdir"))
+    data = index_bytes(entry_bytes(b"b"), extensions=extension(b"link", shared[-20:] + EMPTY + EMPTY))
+    index = parse_index(data, 20, lambda _: shared)
+    assert index.sparse
+    assert [entry.is_tree for entry in index.entries] == [True, False]
+
+
+def test_endless_number() -> None:
+    """A number that goes on and on is given up on at once."""
+    with pytest.raises(BadIndex, match="takes more") as caught:
+        parse_index(index_bytes(entry_4(b"\xff" * 100_000 + b"\0", b"a", 1), version=4), 20)
+    assert caught.value.offset is not None
+    assert caught.value.offset < 100
 
 
 def test_link_to_a_split_index() -> None:
