@@ -1,0 +1,87 @@
+"""numpy's save calls with the code in the file. This module needs numpy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+
+import numpy as np
+from jellyformat_trailer import plan_trailer
+from jellyformat_zip import Appender, save_beside, save_to_stream
+
+import jellyformat
+from jellyformat.host import Append
+from jellyformat_numpy._adapter import ADAPTER
+
+if TYPE_CHECKING:
+    from jellyformat.source import Source
+
+
+class _Snapshot(Protocol):
+    def to_bytes(self) -> bytes:
+        """The container."""
+
+
+class _Trailer:
+    """An ``.npy`` file just written has no trailer yet."""
+
+    def plan_embed(self, source: Source, container: bytes) -> Append:
+        """How to append ``container`` (SPEC 14.5)."""
+        return plan_trailer(source, container, source.size)
+
+
+def save(
+    file: str | os.PathLike[str] | IO[bytes], arr: Any, *, snapshot: _Snapshot | None = None, **kwargs: Any
+) -> None:
+    """``np.save`` with a snapshot behind the array: ``np.load``, memory-mapped too, gives the array (SPEC 14.5).
+
+    Args:
+        file: A path, to which ``.npy`` is added where it has another ending, or a binary file object.
+        arr: The array.
+        snapshot: What to put in; by default a new one of the repository around the working directory.
+        kwargs: Passed on to ``np.save``.
+
+    Raises:
+        JellyError: there is no repository, or the capture was refused; the file is as it was.
+    """
+    _save(file, ".npy", lambda target: np.save(target, arr, **kwargs), _Trailer(), snapshot)
+
+
+def savez(
+    file: str | os.PathLike[str] | IO[bytes], *args: Any, snapshot: _Snapshot | None = None, **kwds: Any
+) -> None:
+    """``np.savez`` with a snapshot in the file that ``np.load`` does not list (SPEC 14.2).
+
+    Args:
+        file: A path, to which ``.npz`` is added where it has another ending, or a binary file object.
+        args: Arrays, saved as ``arr_0`` and so on.
+        snapshot: What to put in; by default a new one of the repository around the working directory.
+        kwds: Arrays by name; passed on to ``np.savez``. None of them can be called ``snapshot``.
+
+    Raises:
+        JellyError: there is no repository, or the capture was refused; the file is as it was.
+    """
+    _save(file, ".npz", lambda target: np.savez(target, *args, **kwds), ADAPTER, snapshot)
+
+
+def savez_compressed(
+    file: str | os.PathLike[str] | IO[bytes], *args: Any, snapshot: _Snapshot | None = None, **kwds: Any
+) -> None:
+    """``np.savez_compressed`` with a snapshot in the file; as `savez` otherwise."""
+    _save(file, ".npz", lambda target: np.savez_compressed(target, *args, **kwds), ADAPTER, snapshot)
+
+
+def _save(file: Any, suffix: str, write: Any, adapter: Appender, snapshot: _Snapshot | None) -> None:
+    taken: Any = jellyformat.snapshot() if snapshot is None else snapshot
+    if not isinstance(file, (str, os.PathLike)):
+        save_to_stream(cast(BinaryIO, file), write, adapter, taken.to_bytes())
+        return
+    path = os.fspath(file)
+    if not path.endswith(suffix):  # as numpy does
+        path += suffix
+    if Path(path).exists() and not Path(path).is_file():  # a device or pipe can't be replaced
+        with open(path, "wb") as stream:
+            save_to_stream(stream, write, adapter, taken.to_bytes())
+    else:
+        save_beside(path, write, lambda target: jellyformat.embed(target, taken))
