@@ -1,7 +1,101 @@
-"""Containers in safetensors files (SPEC 14.4)."""
+"""Containers in safetensors files (SPEC 14.4), and safetensors' own save functions with a snapshot in what they save.
+
+`jellyformat_safetensors.torch` and `.numpy` mirror `safetensors.torch` and `.numpy`; the functions here pick one of
+them by the tensors. Importing this package imports no framework.
+"""
 
 from __future__ import annotations
 
-from jellyformat_safetensors.adapter import ADAPTER, SafetensorsAdapter
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ADAPTER", "SafetensorsAdapter"]
+from jellyformat_safetensors.adapter import ADAPTER, SafetensorsAdapter
+from jellyformat_safetensors.saving import Snapshot, framework_of
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["ADAPTER", "SafetensorsAdapter", "save", "save_file", "save_model"]
+
+
+def save_file(
+    tensors: Mapping[str, Any],
+    filename: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] = ".",
+    history: str | int = "head",
+) -> None:
+    """Save torch or numpy tensors with a snapshot: ``save_file`` of the module for the first tensor's framework.
+
+    Args:
+        tensors: Names to tensors, all of one framework.
+        filename: The file to make.
+        metadata: Text to save beside the tensors.
+        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        repo: Where to take it: the repository, or a directory in it.
+        history: ``head``, ``full``, or the number of commits to take along.
+
+    Raises:
+        Usage: the tensors are of another framework.
+        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+    """
+    module = import_module(f"{__name__}.{framework_of(tensors)}")
+    module.save_file(tensors, filename, metadata, snapshot=snapshot, repo=repo, history=history)
+
+
+def save(
+    tensors: Mapping[str, Any],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] = ".",
+    history: str | int = "head",
+) -> bytes:
+    """The bytes of a safetensors file with a snapshot: ``save`` of the module for the first tensor's framework.
+
+    Args:
+        tensors: Names to tensors, all of one framework.
+        metadata: Text to save beside the tensors.
+        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        repo: Where to take it: the repository, or a directory in it.
+        history: ``head``, ``full``, or the number of commits to take along.
+
+    Raises:
+        Usage: the tensors are of another framework.
+        JellyError: the repository cannot be captured or the snapshot not embedded.
+    """
+    module = import_module(f"{__name__}.{framework_of(tensors)}")
+    saved: bytes = module.save(tensors, metadata, snapshot=snapshot, repo=repo, history=history)
+    return saved
+
+
+def save_model(
+    model: torch.nn.Module,
+    filename: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    force_contiguous: bool = True,
+    *,
+    snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] = ".",
+    history: str | int = "head",
+) -> None:
+    """Save a torch model with a snapshot: ``jellyformat_safetensors.torch.save_model``.
+
+    Args:
+        model: Its state dict is saved, tensors that share memory once.
+        filename: The file to make.
+        metadata: Text to save beside the tensors.
+        force_contiguous: Whether to make tensors contiguous first.
+        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        repo: Where to take it: the repository, or a directory in it.
+        history: ``head``, ``full``, or the number of commits to take along.
+
+    Raises:
+        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+    """
+    module = import_module(f"{__name__}.torch")
+    module.save_model(model, filename, metadata, force_contiguous, snapshot=snapshot, repo=repo, history=history)

@@ -1,0 +1,97 @@
+"""`safetensors.torch`, with a snapshot of the code in what is saved. Importing this imports torch and safetensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import safetensors.torch as framework
+import torch
+from safetensors.torch import load, load_file, load_model
+
+from jellyformat_safetensors.saving import Snapshot, capture, embedded, own_metadata, own_tensors, save_with
+
+__all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
+
+
+def save_file(
+    tensors: Mapping[str, torch.Tensor],
+    filename: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] = ".",
+    history: str | int = "head",
+) -> None:
+    """`safetensors.torch.save_file`, with a snapshot in the file (SPEC 14.4).
+
+    The file is written beside ``filename`` and renamed over it when the snapshot is in it: what was there before
+    stays until then. A snapshot that came with ``tensors`` or ``metadata`` from another file gives way.
+
+    Args:
+        tensors: Names to torch tensors.
+        filename: The file to make.
+        metadata: Text to save beside the tensors.
+        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        repo: Where to take it: the repository, or a directory in it.
+        history: ``head``, ``full``, or the number of commits to take along.
+
+    Raises:
+        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+    """
+    taken = capture(snapshot, repo, history)
+    own, text = own_tensors(tensors), own_metadata(metadata)
+    save_with(lambda path: framework.save_file(own, path, metadata=text), filename, taken)
+
+
+def save(
+    tensors: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] = ".",
+    history: str | int = "head",
+) -> bytes:
+    """`safetensors.torch.save`, with a snapshot in the bytes returned (SPEC 14.4).
+
+    Args:
+        tensors: Names to torch tensors.
+        metadata: Text to save beside the tensors.
+        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        repo: Where to take it: the repository, or a directory in it.
+        history: ``head``, ``full``, or the number of commits to take along.
+
+    Raises:
+        JellyError: the repository cannot be captured or the snapshot not embedded.
+    """
+    taken = capture(snapshot, repo, history)
+    return embedded(framework.save(own_tensors(tensors), metadata=own_metadata(metadata)), taken)
+
+
+def save_model(
+    model: torch.nn.Module,
+    filename: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    force_contiguous: bool = True,
+    *,
+    snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] = ".",
+    history: str | int = "head",
+) -> None:
+    """`safetensors.torch.save_model`, with a snapshot in the file (SPEC 14.4); else as ``save_file``.
+
+    Args:
+        model: Its state dict is saved, tensors that share memory once.
+        filename: The file to make.
+        metadata: Text to save beside the tensors.
+        force_contiguous: Whether to make tensors contiguous first.
+        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        repo: Where to take it: the repository, or a directory in it.
+        history: ``head``, ``full``, or the number of commits to take along.
+
+    Raises:
+        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+    """
+    taken = capture(snapshot, repo, history)
+    text = own_metadata(metadata)
+    save_with(lambda path: framework.save_model(model, path, text, force_contiguous), filename, taken)
