@@ -1,13 +1,13 @@
 """Errors: one class per row of SPEC section 12, and those of the tools around it.
 
-    JellyError                      base of all; never raised itself
-    ├── FormatError                 exit 1: the container or its host is damaged or not conforming
-    │   ├── BadMagic … one per class `malformed.*`, `corrupt.*`, `limit.*`, `missing.*`, `mismatch.*`
-    │   └── UnsafePath
-    ├── Absent                      exit 3: no snapshot, no repository
-    ├── Refused                     exit 4: something would be lost, leaked or broken
-    ├── Usage                       exit 2
-    └── SystemFailure               exit 5: no space, no permission, an I/O error
+JellyError                      base of all; never raised itself
+├── FormatError                 exit 1: the container or its host is damaged or not conforming
+│   ├── BadMagic … one per class `malformed.*`, `corrupt.*`, `limit.*`, `missing.*`, `mismatch.*`
+│   └── UnsafePath
+├── Absent                      exit 3: no snapshot, no repository
+├── Refused                     exit 4: something would be lost, leaked or broken
+├── Usage                       exit 2
+└── SystemFailure               exit 5: no space, no permission, an I/O error
 """
 
 from __future__ import annotations
@@ -236,6 +236,12 @@ class NoPath(Absent):
     """The snapshot has no such file."""
 
     error_class = "absent.path"
+
+
+class NoFile(Absent):
+    """The file that was named does not exist."""
+
+    error_class = "absent.file"
 
 
 class Refused(JellyError):

@@ -1,4 +1,4 @@
-"""What a host adapter is (SPEC section 14): it parses hosts as bytes and plans changes; it opens no file and writes none.
+"""What a host adapter is (SPEC section 14): it parses hosts as bytes and plans changes; it opens no file.
 
 `atomic` carries plans out, in an order that keeps the host loadable and its own bytes safe at every instant.
 """

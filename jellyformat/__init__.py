@@ -1,0 +1,72 @@
+"""jellyformat: a checkpoint that carries the code that made it.
+
+    import jellyformat
+    snap = jellyformat.snapshot(repo=".", history="head")
+    jellyformat.embed("model.pt", snap)
+    jellyformat.verify("model.pt").ok
+    jellyformat.open("model.pt").read("train.py")
+    jellyformat.strip("model.pt")
+
+Nothing is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from jellyformat.version import __version__
+
+if TYPE_CHECKING:
+    from jellyformat.errors import JellyError
+    from jellyformat.exporter import export
+    from jellyformat.reader import Container, File
+    from jellyformat.reader import open_container as open
+    from jellyformat.snapshots import Snapshot, embed, load, snapshot, strip
+    from jellyformat.verifier import Check, Report, verify
+
+_PLACES = {
+    "Check": ("verifier", "Check"),
+    "Container": ("reader", "Container"),
+    "File": ("reader", "File"),
+    "JellyError": ("errors", "JellyError"),
+    "Report": ("verifier", "Report"),
+    "Snapshot": ("snapshots", "Snapshot"),
+    "embed": ("snapshots", "embed"),
+    "export": ("exporter", "export"),
+    "load": ("snapshots", "load"),
+    "open": ("reader", "open_container"),
+    "snapshot": ("snapshots", "snapshot"),
+    "strip": ("snapshots", "strip"),
+    "verify": ("verifier", "verify"),
+}
+
+__all__ = [
+    "Check",
+    "Container",
+    "File",
+    "JellyError",
+    "Report",
+    "Snapshot",
+    "__version__",
+    "embed",
+    "export",
+    "load",
+    "open",
+    "snapshot",
+    "strip",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{place[0]}"), place[1])
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

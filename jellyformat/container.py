@@ -1,0 +1,278 @@
+"""The container: header, zstd frames and records (SPEC sections 3 to 6 and 9)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import zstandard
+
+from jellyformat import limits, manifest, msgpack
+from jellyformat.diffs import Op
+from jellyformat.errors import (
+    BadCompression,
+    BadHeader,
+    BadMagic,
+    BadManifest,
+    BadRecord,
+    CorruptBlock,
+    CorruptManifest,
+    SizeLimit,
+    Truncated,
+    UnsupportedVersion,
+    WindowLimit,
+)
+from jellyformat.model import HISTORY, Block, Manifest
+from jellyformat.msgpack import Value
+from jellyformat.objects import KIND_NAMES
+from jellyformat.source import Source, read_exactly
+
+MAGIC = b"\x89JELLY\r\n"
+MAJOR_VERSION = 1
+HEADER_LENGTH = 72
+_HEADER = struct.Struct(">8sB7sQQQ32s")
+_COVERED = 40
+"""Bytes of the header that the digest covers."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header (SPEC section 4); lengths in bytes, ``digest`` 32 raw bytes."""
+
+    manifest_length: int
+    manifest_raw_length: int
+    total_length: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRecord:
+    """An object as it is."""
+
+    kind: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRecord:
+    """An object to be rebuilt from the object ``base`` (raw id)."""
+
+    kind: int
+    base: bytes
+    ops: tuple[Op, ...]
+
+
+Record: TypeAlias = ObjectRecord | DiffRecord
+
+
+def parse_header(data: bytes) -> Header:
+    """The header at the start of ``data``.
+
+    Raises:
+        BadMagic, UnsupportedVersion, BadHeader, Truncated, SizeLimit: SPEC JF-HDR-001 to 007.
+    """
+    if data[:8] != MAGIC:
+        if data and MAGIC.startswith(data[:8]):
+            raise Truncated("the container ends in its first bytes", requirement="JF-HDR-004", offset=len(data))
+        raise BadMagic("this does not begin as a container does", requirement="JF-HDR-001", offset=0)
+    if len(data) > 8 and data[8] != MAJOR_VERSION:
+        raise UnsupportedVersion(
+            f"version {data[8]} of the format is not known here",
+            requirement="JF-HDR-002",
+            offset=8,
+            hint="nothing was lost; a newer jellyformat reads it: pip install --upgrade jellyformat",
+        )
+    if len(data) < HEADER_LENGTH:
+        raise Truncated("the container ends in its header", requirement="JF-HDR-004", offset=len(data))
+    _, _, reserved, length, raw_length, total, digest = _HEADER.unpack_from(data)
+    if reserved.strip(b"\0"):
+        raise BadHeader("a reserved byte of the header is not zero", requirement="JF-HDR-003", offset=9)
+    if total < HEADER_LENGTH + length:
+        raise BadHeader("the total length is less than header and manifest", requirement="JF-HDR-005", offset=32)
+    if not length or not raw_length:
+        raise BadHeader("the manifest's length is zero", requirement="JF-HDR-006", offset=16)
+    if length > limits.MANIFEST_LENGTH or raw_length > limits.MANIFEST_RAW_LENGTH:
+        raise SizeLimit(f"a manifest of {max(length, raw_length)} bytes", requirement="JF-HDR-007", offset=16)
+    return Header(length, raw_length, total, digest)
+
+
+def format_header(frame: bytes, raw_length: int, total_length: int) -> bytes:
+    """The header for a manifest's zstd frame, with the digest over both."""
+    covered = _HEADER.pack(MAGIC, MAJOR_VERSION, b"", len(frame), raw_length, total_length, b"")[:_COVERED]
+    return covered + hashlib.sha256(covered + frame).digest()
+
+
+def read_header(source: Source) -> Header:
+    """The header of the container in ``source``, which has to hold all of it.
+
+    Raises:
+        FormatError: as `parse_header`; Truncated where bytes are missing at the end.
+    """
+    header = parse_header(source.read_at(0, HEADER_LENGTH))
+    if source.size < header.total_length:
+        raise Truncated(
+            f"{header.total_length - source.size} of {header.total_length} bytes are missing at the end",
+            requirement="JF-HDR-004",
+            offset=source.size,
+        )
+    if source.size > header.total_length:
+        raise BadHeader(f"{source.size - header.total_length} bytes lie behind the container", requirement="JF-HDR-010")
+    return header
+
+
+def read_manifest(source: Source, header: Header) -> Manifest:
+    """The manifest: digest, compression, canonical form and fields checked.
+
+    Raises:
+        FormatError: as SPEC sections 4 to 8 say.
+    """
+    covered = read_exactly(source, 0, _COVERED)
+    frame = read_exactly(source, HEADER_LENGTH, header.manifest_length)
+    if hashlib.sha256(covered + frame).digest() != header.digest:
+        raise CorruptManifest(
+            "the digest does not match: bytes of the header or manifest were changed",
+            requirement="JF-HDR-008",
+            offset=0,
+        )
+    raw = decompress(frame, header.manifest_raw_length, limits.STATE_WINDOW, HEADER_LENGTH)
+    result = manifest.decode(raw)
+    end = HEADER_LENGTH + header.manifest_length + sum(block.length for block in result.blocks)
+    if end != header.total_length:
+        raise BadManifest(
+            f"header, manifest and blocks have {end} bytes, not {header.total_length}", requirement="JF-HDR-009"
+        )
+    return result
+
+
+def window_limit(kind: str) -> int:
+    """The largest zstd window in bytes for a block of this kind (SPEC section 11)."""
+    return limits.HISTORY_WINDOW if kind == HISTORY else limits.STATE_WINDOW
+
+
+def decompress(frame: bytes, raw_length: int, window: int, offset: int) -> bytes:
+    """The content of one zstd frame.
+
+    Args:
+        frame: The frame's bytes, all of them.
+        raw_length: The length it has to have.
+        window: The largest window size allowed, in bytes.
+        offset: Where the frame is in the container, for errors.
+
+    Raises:
+        BadCompression, WindowLimit: SPEC section 5.
+    """
+
+    def bad(message: str, requirement: str) -> BadCompression:
+        return BadCompression(message, requirement=requirement, offset=offset)
+
+    try:
+        found = zstandard.get_frame_parameters(frame)
+    except zstandard.ZstdError as error:
+        raise bad(f"not a zstd frame: {error}", "JF-ZST-001") from error
+    if frame[:4] != b"\x28\xb5\x2f\xfd" or found.dict_id:
+        raise bad("a skippable frame, or one with a dictionary", "JF-ZST-002")
+    if found.window_size > window:
+        raise WindowLimit(f"a zstd window of {found.window_size} bytes", requirement="JF-ZST-003", offset=offset)
+    if found.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, raw_length):
+        raise bad(f"the frame says {found.content_size} bytes, not {raw_length}", "JF-ZST-005")
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(frame, max_output_size=raw_length, allow_extra_data=False)
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise bad(f"not one sound zstd frame of {raw_length} bytes: {error}", "JF-ZST-004") from error
+    if len(raw) != raw_length:
+        raise bad(f"the frame has {len(raw)} bytes, not the declared {raw_length}", "JF-ZST-004")
+    return raw
+
+
+def read_block(source: Source, block: Block, offset: int) -> bytes:
+    """The raw bytes of a block: hash checked, then decompressed.
+
+    Args:
+        source: The container.
+        block: What the manifest says of it.
+        offset: Where it begins in the container.
+
+    Raises:
+        CorruptBlock, BadCompression, WindowLimit, Truncated: SPEC sections 5 and 7.1.
+    """
+    frame = read_exactly(source, offset, block.length)
+    if hashlib.sha256(frame).digest() != block.sha256:
+        raise CorruptBlock(
+            f"a {block.kind} block does not match its SHA-256: bytes were changed",
+            requirement="JF-BLK-005",
+            offset=offset,
+        )
+    return decompress(frame, block.raw_length, window_limit(block.kind), offset)
+
+
+def read_records(raw: bytes, count: int, oid_length: int) -> Iterator[Record]:
+    """The records in the raw bytes of a block, each checked to be canonical.
+
+    Raises:
+        BadRecord, BadMsgpack: SPEC JF-REC-001, JF-BLK-007 and section 6.
+    """
+    values = msgpack.read_values(raw)
+    last = 0
+    for number in range(count):
+        found = next(values, None)
+        if found is None:
+            raise BadRecord(f"{count} records are declared, {number} are there", requirement="JF-BLK-007")
+        value, start, last = found
+        if not _is_canonical_object(value, raw, start, last):
+            msgpack.check_canonical(value, raw[start:last], start)
+        yield _record(value, oid_length, number)
+    if last != len(raw):
+        raise BadRecord(f"bytes lie behind the {count} declared records", requirement="JF-BLK-007", offset=last)
+
+
+def _is_canonical_object(value: Value, raw: bytes, start: int, end: int) -> bool:
+    """Whether this is an object record in canonical form; seen without encoding its content again."""
+    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[1], bytes)):
+        return False
+    if type(value[0]) is not int or value[0] not in KIND_NAMES:
+        return False
+    head = msgpack.record_head(value[0], len(value[1]))
+    return end - start == len(head) + len(value[1]) and raw.startswith(head, start)
+
+
+def _record(value: Value, oid_length: int, number: int) -> Record:
+    if isinstance(value, list) and value and type(value[0]) is int and value[0] in KIND_NAMES:
+        if len(value) == 2 and isinstance(value[1], bytes):
+            return ObjectRecord(value[0], value[1])
+        if len(value) == 3 and isinstance(value[1], bytes) and len(value[1]) == oid_length:
+            ops = _ops(value[2])
+            if ops is not None:
+                return DiffRecord(value[0], value[1], ops)
+    raise BadRecord(f"record {number} is neither an object nor a diff", requirement="JF-REC-001")
+
+
+def _ops(value: Value) -> tuple[Op, ...] | None:
+    if not isinstance(value, list) or not value:
+        return None
+    ops: list[Op] = []
+    for op in value:
+        if isinstance(op, bytes) and op:
+            ops.append(op)
+        elif (
+            isinstance(op, list)
+            and len(op) == 2
+            and type(op[0]) is int
+            and type(op[1]) is int
+            and op[0] >= 0
+            and op[1] >= 1
+        ):
+            ops.append((op[0], op[1]))
+        else:
+            return None
+    return tuple(ops)
+
+
+def format_record(record: Record) -> bytes:
+    """The canonical msgpack of a record."""
+    if isinstance(record, ObjectRecord):
+        return msgpack.record_head(record.kind, len(record.content)) + record.content
+    ops: list[Value] = [op if isinstance(op, bytes) else list(op) for op in record.ops]
+    return msgpack.encode([record.kind, record.base, ops])

@@ -1,0 +1,118 @@
+"""Writing files so that it lasts: whole writes, syncs that reach the disk, and system errors said for people."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from jellyformat.errors import JellyError, NoFile, SystemFailure
+
+_NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT))
+_NO_PERMISSION = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+_CANNOT_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS))
+
+
+def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of ``data`` at ``offset`` (bytes). Raises OSError."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view[: 1 << 30], offset)
+        view = view[written:]
+        offset += written
+
+
+def sync(fd: int) -> None:
+    """Wait until the file is on the disk. Raises OSError."""
+    if sys.platform == "darwin":  # there, fsync stops at the drive's cache
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(fd)
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names in a directory are on the disk, where the filesystem can do that. Raises OSError."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # one may write into it, but not read it
+        return
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(fd)
+
+
+def lock(fd: int, *, shared: bool = False) -> bool:
+    """Lock an open file for this process without waiting; it holds until the descriptor is closed.
+
+    Returns:
+        False where somebody else holds it.
+
+    Raises:
+        OSError: the filesystem has no locks, or another failure.
+    """
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def hidden_name(name: str, ending: str) -> str:
+    """A name for a helper file of the file ``name``: ``.<name><ending>``, shortened where it would be too long."""
+    raw = os.fsencode(name)
+    if len(raw) + len(ending) > 250:
+        name = hashlib.sha256(raw).hexdigest()
+    return f".{name}{ending}"
+
+
+@contextlib.contextmanager
+def system_errors(path: Path, after: str) -> Iterator[None]:
+    """Turn an OSError of the body into an error for people.
+
+    Args:
+        path: The file this is about.
+        after: What is to be said of the state things are in now, such as ``"it is as it was"``.
+
+    Raises:
+        SystemFailure: for every OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise explained(error, path, after) from error
+
+
+def explained(error: OSError, path: Path, after: str) -> JellyError:
+    """The error for people that says what ``error`` says, of ``path``; ``after`` as above."""
+    number, reason = error.errno, error.strerror or str(error)
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path)
+    if number in _NO_SPACE:
+        message, hint = f"there is no space left to write {path} ({reason})", "free some space and run it again"
+    elif number in _NO_PERMISSION:
+        message = f"there is no permission to do this to {where} ({reason})"
+        hint = "change the permissions, or write somewhere else with -o OUT"
+    elif number == errno.EIO:
+        message = f"the disk reported an I/O error at {path} ({reason})"
+        hint = "look at the system's log; copy what matters to another disk"
+    elif number == errno.EISDIR:
+        message, hint = f"{where} is a directory", "name a file"
+    elif number == errno.ENOENT:
+        message, hint = f"{where} does not exist", "check the path"
+    else:
+        message, hint = f"{path}: {reason}", ""
+    return SystemFailure(message, hint="; ".join(part for part in (after, hint) if part))
+
+
+def missing(path: Path) -> NoFile:
+    """The error for a file that is not there."""
+    return NoFile(f"{path} does not exist", hint="check the path")

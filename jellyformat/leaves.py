@@ -1,0 +1,146 @@
+"""HEAD, index and worktree as leaves, and what they need put into a container (SPEC sections 8.1 and 9.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from jellyformat.collect import Collector
+from jellyformat.gitindex import Entry
+from jellyformat.model import Conflict, Index
+from jellyformat.objects import (
+    BLOB,
+    DIRECTORY,
+    GITLINK,
+    TREE,
+    Leaf,
+    Trees,
+    build_trees,
+    canonical_mode,
+    parse_commit,
+    parse_tree,
+)
+from jellyformat.repository import Repository
+
+
+def head_leaves(repository: Repository, commit: bytes) -> dict[bytes, Leaf]:
+    """The leaves of a commit (raw id)."""
+    leaves: dict[bytes, Leaf] = {}
+    head = parse_commit(repository.read(commit)[1], repository.oid_length)
+    _walk(repository, head.tree, b"", leaves)
+    return leaves
+
+
+def _walk(repository: Repository, root: bytes, prefix: bytes, leaves: dict[bytes, Leaf]) -> None:
+    stack = [(prefix, root)]
+    while stack:
+        base, oid = stack.pop()
+        for entry in parse_tree(repository.read(oid)[1], repository.oid_length, strict=False):
+            if entry.mode == DIRECTORY:
+                stack.append((base + entry.name + b"/", entry.oid))
+            else:
+                leaves[base + entry.name] = Leaf(entry.mode, entry.oid)
+
+
+def expand_sparse(repository: Repository, entries: Iterable[Entry]) -> list[Entry]:
+    """Index entries, with the directories of a sparse index replaced by their files."""
+    expanded: list[Entry] = []
+    for entry in entries:
+        if entry.mode != DIRECTORY:
+            expanded.append(entry)
+            continue
+        leaves: dict[bytes, Leaf] = {}
+        _walk(repository, entry.oid, entry.path.rstrip(b"/") + b"/", leaves)
+        for path, leaf in sorted(leaves.items()):
+            expanded.append(entry._replace(path=path, mode=leaf.mode, oid=leaf.oid, skip_worktree=True))
+    return expanded
+
+
+def index_leaves(entries: Iterable[Entry]) -> dict[bytes, Leaf]:
+    """The leaves of the index tree: stage 0, without intent-to-add."""
+    return {
+        entry.path: Leaf(canonical_mode(entry.mode), entry.oid)
+        for entry in entries
+        if entry.stage == 0 and not entry.intent_to_add
+    }
+
+
+def index_of(entries: list[Entry], tree: bytes) -> Index:
+    """The index of a state: its tree (raw id), and what a tree cannot say."""
+    stages: dict[bytes, list[tuple[int, bytes] | None]] = {}
+    for entry in entries:
+        if entry.stage:
+            stage = (canonical_mode(entry.mode), entry.oid)
+            stages.setdefault(entry.path, [None, None, None])[entry.stage - 1] = stage
+    plain = [entry for entry in entries if entry.stage == 0]
+    return Index(
+        tree=tree,
+        conflicts=tuple(Conflict(path, *found) for path, found in sorted(stages.items())),
+        intent_to_add=tuple(sorted((entry.path, canonical_mode(entry.mode)) for entry in plain if entry.intent_to_add)),
+        skip_worktree=tuple(sorted(entry.path for entry in plain if entry.skip_worktree)),
+        assume_unchanged=tuple(sorted(entry.path for entry in plain if entry.assume_valid)),
+    )
+
+
+class Store:
+    """Puts the trees and blobs of index and worktree into a container, as diffs against what is there where smaller.
+
+    Args:
+        repository: Where staged blobs are.
+        collector: Where they go.
+        contents: Blobs that were read from disk, by raw id.
+    """
+
+    def __init__(self, repository: Repository, collector: Collector, contents: Mapping[bytes, bytes]) -> None:
+        self._repository = repository
+        self._collector = collector
+        self._contents = contents
+        self._built: list[tuple[Mapping[bytes, Leaf], Trees]] = []
+
+    def add(self, leaves: Mapping[bytes, Leaf], *olds: Mapping[bytes, Leaf]) -> bytes:
+        """Add what ``leaves`` have beyond ``olds``, which were added or committed; the raw id of the root tree."""
+        for path, leaf in sorted(leaves.items()):
+            if leaf.mode == GITLINK or leaf.oid in self._collector.kept:
+                continue
+            content = self._content(leaf.oid)
+            if content is None:
+                self._collector.missing.add(leaf.oid)
+                continue
+            bases = [old[path].oid for old in olds if path in old and old[path].mode != GITLINK]
+            known = [(base, data) for base in bases if (data := self._content(base)) is not None]
+            self._collector.change(leaf.oid, BLOB, content, known)
+        trees = self._trees(leaves)
+        for directory, oid in sorted(trees.directories.items()):
+            if oid not in self._collector.kept:
+                bases = [old.directories[directory] for old in map(self._trees, olds) if directory in old.directories]
+                known = [(base, data) for base in bases if (data := self._content(base)) is not None]
+                self._collector.change(oid, TREE, trees.contents[oid], known)
+        return trees.root
+
+    def add_stages(self, conflict: Conflict) -> None:
+        """Add the blobs of an unmerged path."""
+        known: list[tuple[bytes, bytes]] = []
+        for stage in conflict.stages:
+            if stage is None or stage[0] == GITLINK:
+                continue
+            content = self._content(stage[1])
+            if content is None:
+                self._collector.missing.add(stage[1])
+                continue
+            self._collector.change(stage[1], BLOB, content, known)
+            known.append((stage[1], content))
+
+    def _content(self, oid: bytes) -> bytes | None:
+        if oid in self._contents:
+            return self._contents[oid]
+        try:
+            return self._repository.read(oid)[1]
+        except KeyError:
+            return next((trees.contents[oid] for _, trees in self._built if oid in trees.contents), None)
+
+    def _trees(self, leaves: Mapping[bytes, Leaf]) -> Trees:
+        for known, trees in self._built:
+            if known is leaves or known == leaves:
+                return trees
+        built = build_trees(leaves, self._repository.object_format)
+        self._built.append((leaves, built))
+        return built

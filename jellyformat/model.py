@@ -1,0 +1,167 @@
+"""The logical model as frozen dataclasses (SPEC sections 7 and 8); `manifest` puts it into bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from jellyformat.msgpack import Value
+
+STATE: Final = "state"
+HISTORY: Final = "history"
+
+REASONS: Final = ("size", "secret", "filter", "missing", "unreadable", "special", "changing", "excluded", "name")
+OPERATIONS: Final = ("merge", "cherry-pick", "revert", "rebase", "am", "bisect")
+
+
+@dataclass(frozen=True)
+class Head:
+    """HEAD: the commit (raw id; None: unborn) and the full ref name (None: detached)."""
+
+    commit: bytes | None
+    ref: bytes | None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An unmerged path; each stage is ``(mode, raw id)`` or None where the side does not have it."""
+
+    path: bytes
+    base: tuple[int, bytes] | None
+    ours: tuple[int, bytes] | None
+    theirs: tuple[int, bytes] | None
+
+    @property
+    def stages(self) -> tuple[tuple[int, bytes] | None, ...]:
+        """Base, ours, theirs."""
+        return (self.base, self.ours, self.theirs)
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is staged: a tree (raw id), and what a tree cannot say (SPEC 8.1)."""
+
+    tree: bytes
+    conflicts: tuple[Conflict, ...] = ()
+    intent_to_add: tuple[tuple[bytes, int], ...] = ()
+    skip_worktree: tuple[bytes, ...] = ()
+    assume_unchanged: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Omitted:
+    """A file that was there and is not in the container; ``size`` in bytes, ``sha256`` raw, where known."""
+
+    path: bytes
+    reason: str
+    size: int | None = None
+    sha256: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """What is on disk: a tree (raw id), and what a tree cannot say (SPEC 8.2)."""
+
+    tree: bytes
+    converted: tuple[bytes, ...] = ()
+    empty_directories: tuple[bytes, ...] = ()
+    filtered: tuple[bytes, ...] = ()
+    omitted: tuple[Omitted, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A merge or the like in progress (SPEC 8.3); heads are raw commit ids."""
+
+    kind: str
+    heads: tuple[bytes, ...] = ()
+    message: bytes | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """The logical state of a repository (SPEC section 8)."""
+
+    object_format: str
+    head: Head
+    index: Index | None
+    worktree: Worktree | None
+    operation: Operation | None = None
+    submodules: tuple[Nested, ...] = ()
+
+    def walk(self, prefix: bytes = b"") -> Iterator[tuple[bytes, State]]:
+        """This state and those nested in it, each with the prefix (ending in ``/``) of its paths."""
+        yield prefix, self
+        for nested in self.submodules:
+            yield from nested.state.walk(prefix + nested.path + b"/")
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A nested repository at ``path`` of the one around it."""
+
+    path: bytes
+    state: State
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What follows from the state, kept to be shown without reading blocks (SPEC 7.2)."""
+
+    commit: bytes | None
+    conflicted: tuple[bytes, ...]
+    files: int
+    size: int
+    staged: tuple[tuple[str, bytes], ...]
+    unstaged: tuple[tuple[str, bytes], ...]
+    untracked: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """What of the history is in the container (SPEC 7.3); raw ids."""
+
+    commits: int
+    missing: tuple[bytes, ...] = ()
+    prerequisites: tuple[bytes, ...] = ()
+    shallow: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """When, with what tool, from where (SPEC 7.4); ``time`` in seconds since 1970, ``zone`` in minutes east of UTC."""
+
+    time: int
+    zone: int
+    tool: str
+    argv: tuple[bytes, ...] = ()
+    remotes: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """What the manifest says of one block (SPEC 7.1); lengths in bytes."""
+
+    kind: str
+    critical: bool
+    length: int
+    raw_length: int
+    object_bytes: int
+    records: int
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole manifest (SPEC section 7)."""
+
+    state: State
+    summary: Summary
+    history: History
+    provenance: Provenance
+    blocks: tuple[Block, ...] = ()
+    ignored: tuple[bytes, ...] = ()
+    requires: tuple[str, ...] = ()
+    environment: Mapping[str, Value] = field(default_factory=dict)
+    extensions: Mapping[str, Value] = field(default_factory=dict)

@@ -1,0 +1,173 @@
+"""New files that are there whole or not at all, under a name that is free or in place of an old file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from jellyformat.errors import RefusedExists, SystemFailure
+from jellyformat.fileio import hidden_name, lock, sync, sync_directory, system_errors, write_at
+
+_NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES))
+
+
+def write_new_file(path: Path, data: Iterable[bytes], *, overwrite: bool = False) -> None:
+    """Write a file that is there whole, or not at all.
+
+    Args:
+        path: Its name. It must not exist, unless ``overwrite``.
+        data: Its content, in pieces.
+        overwrite: Replace a regular file of that name, keeping its mode; a symbolic link is followed.
+
+    Raises:
+        RefusedExists: ``path`` exists.
+        SystemFailure: the system failed; what was there is as it was.
+    """
+    with system_errors(path, "nothing was written"):
+        target = free(path, overwrite)
+        with temporary(target, 0o666) as (fd, new):
+            at = 0
+            for piece in data:
+                write_at(fd, piece, at)
+                at += len(piece)
+            if overwrite and target.exists():
+                copy_mode(target.stat(), fd)
+            sync(fd)
+            publish(new, target, overwrite)
+
+
+def copy_mode(seen: os.stat_result, fd: int) -> None:
+    """The mode; set-id bits only where the owner is the same."""
+    now = os.fstat(fd)
+    same = (now.st_uid, now.st_gid) == (seen.st_uid, seen.st_gid)
+    os.fchmod(fd, stat.S_IMODE(seen.st_mode) if same else seen.st_mode & 0o777)
+
+
+def free(path: Path, overwrite: bool) -> Path:
+    """Where a new file ``path`` is to be written: it does not exist, or is a regular file that may go."""
+    if not os.path.lexists(path):
+        return Path(os.path.realpath(path.parent)) / path.name
+    target = Path(os.path.realpath(path))
+    if not overwrite:
+        raise RefusedExists(f"{path} exists already", hint="nothing was changed; choose another name")
+    if target.exists() and not target.is_file():
+        raise RefusedExists(f"{path} is not a regular file", hint="nothing was changed; choose another name")
+    return target
+
+
+@contextlib.contextmanager
+def temporary(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
+    """A new file beside ``target``, open, locked and gone at the end unless it was renamed."""
+    sweep(target)
+    while True:
+        path = temporary_path(target)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        try:
+            alive = True
+            with contextlib.suppress(OSError):  # without locks, nobody sweeps
+                alive = lock(fd)
+            if alive and path.exists():  # else somebody swept it before it was locked
+                yield fd, path
+                return
+        finally:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def temporary_path(target: Path) -> Path:
+    return target.with_name(hidden_name(target.name, f".jelly-{secrets.token_hex(6)}.tmp"))
+
+
+def sweep(target: Path) -> None:
+    """Remove temporary files for ``target`` whose processes are dead: nobody locks them, or they are its second name."""
+    begin = hidden_name(target.name, ".jelly-############.tmp").partition("############")[0]
+    with contextlib.suppress(OSError):
+        for path in target.parent.iterdir():
+            if path.name.startswith(begin) and path.name.endswith(".tmp"):
+                with contextlib.suppress(OSError):
+                    _sweep_one(path, target)
+
+
+def _sweep_one(path: Path, target: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        info = os.fstat(fd)
+        if stat.S_ISREG(info.st_mode) and (lock(fd) or os.path.samestat(info, target.stat())):
+            path.unlink()
+    finally:
+        os.close(fd)
+
+
+def publish(new: Path, target: Path, overwrite: bool) -> None:
+    """Give the finished temporary file its name. Where that fails, what was there is there again.
+
+    Raises:
+        OSError: it failed.
+        RefusedExists: without ``overwrite``, ``target`` exists.
+        SystemFailure: it failed, and so did taking it back.
+    """
+    backup: Path | None = None
+    created = False
+    try:
+        if overwrite and target.exists():
+            backup = _link_aside(target)
+            new.replace(target)
+        else:
+            _link_new(new, target)
+            created = True
+        sync_directory(target.parent)
+    except BaseException as error:
+        try:
+            if created:
+                target.unlink()
+            elif backup is not None and not backup.samefile(target):
+                backup.replace(target)
+        except OSError as second:
+            raise SystemFailure(
+                f"{target} is new and whole, but the disk failed ({error}; {second})",
+                hint="look at the system's log; copy what matters to another disk",
+            ) from error
+        raise
+    finally:
+        if backup is not None:
+            with contextlib.suppress(OSError):
+                backup.unlink()
+
+
+def _link_aside(target: Path) -> Path | None:
+    """A second name for the old file, to have it back; None where there are no hard links."""
+    path = temporary_path(target)
+    try:
+        path.hardlink_to(target)
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            return None
+        raise
+    return path
+
+
+def _link_new(new: Path, target: Path) -> None:
+    """Name it ``target`` if that does not exist: a rename would replace what somebody has put there just now."""
+    exists = RefusedExists(f"{target} exists already", hint="nothing was changed; choose another name")
+    try:
+        target.hardlink_to(new)
+    except FileExistsError:
+        raise exists from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        except FileExistsError:
+            raise exists from None
+        try:
+            new.replace(target)
+        except BaseException:
+            target.unlink()
+            raise

@@ -1,0 +1,164 @@
+"""A container opened for reading: the manifest at once, blocks when their files are asked for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+
+from jellyformat import container, manifest, registry
+from jellyformat.checks import Checker
+from jellyformat.errors import NoPath
+from jellyformat.model import STATE, Manifest, State
+from jellyformat.objects import BLOB, GITLINK, Leaf
+from jellyformat.paths import show_name
+from jellyformat.pool import Outside, Pool
+from jellyformat.registry import Readable
+from jellyformat.source import Source, read_exactly
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a snapshot: path, mode as in git (``0o100644`` …), size in bytes, raw blob id."""
+
+    path: bytes
+    mode: int
+    size: int
+    oid: bytes
+
+
+class Container:
+    """A container, read lazily. Use it as a context manager, or close it.
+
+    Args:
+        source: The container's bytes.
+        host: The name of the host it lies in; ``jelly`` for none.
+        form: How it lies there.
+        name: The file's name, for people.
+        outside: The objects a thin container leaves to its prerequisites.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        host: str = registry.BARE,
+        form: str = "bare",
+        name: str = "",
+        outside: Outside | None = None,
+    ) -> None:
+        self.host = host
+        self.form = form
+        self.name = name
+        self.source = source
+        self.header = container.read_header(source)
+        self.manifest: Manifest = container.read_manifest(source, self.header)
+        data_offset = container.HEADER_LENGTH + self.header.manifest_length
+        self.pool = Pool(source, self.manifest, data_offset, outside)
+        self.checker = Checker(self.manifest, self.pool)
+        self.resources = ExitStack()
+        """What is closed with it."""
+
+    @property
+    def digest(self) -> str:
+        """The name of the container's exact bytes: 64 hex digits."""
+        return self.header.digest.hex()
+
+    @cached_property
+    def snapshot_id(self) -> str:
+        """The name of the code: 64 hex digits, the same whenever the state was the same."""
+        return manifest.snapshot_id(self.manifest.state).hex()
+
+    def to_bytes(self) -> bytes:
+        """The container's bytes."""
+        return read_exactly(self.source, 0, self.header.total_length)
+
+    def files(self) -> list[File]:
+        """The files of the worktree (of HEAD, for a bare repository), nested repositories included, sorted by path.
+
+        Raises:
+            FormatError: a block or tree is not proper.
+        """
+        self.pool.decode((STATE,))
+        found: list[File] = []
+        for prefix, part in self.manifest.state.walk():
+            for path, leaf in self._leaves(part).items():
+                if leaf.mode != GITLINK:
+                    found.append(File(prefix + path, leaf.mode, self._size(leaf.oid), leaf.oid))
+        found.sort(key=lambda file: file.path)
+        return found
+
+    def _leaves(self, state: State) -> dict[bytes, Leaf]:
+        flat = self.checker.flat(state)
+        return dict(flat.head if state.worktree is None else flat.worktree)
+
+    def _size(self, oid: bytes) -> int:
+        place = self.pool.places.get(oid)
+        return 0 if place is None else place.size
+
+    @cached_property
+    def _by_path(self) -> dict[bytes, File]:
+        return {file.path: file for file in self.files()}
+
+    def read(self, path: str | bytes) -> bytes:
+        """The bytes of one file; of a symbolic link its target.
+
+        Raises:
+            NoPath: the snapshot has no such file.
+            FormatError: a block or tree is not proper.
+        """
+        raw = path.encode("utf-8", "surrogateescape") if isinstance(path, str) else path
+        file = self._by_path.get(raw)
+        if file is None:
+            raise NoPath(
+                f"there is no file {show_name(raw)} in the snapshot",
+                hint=f"its files are listed by: python -m jellyformat ls {self.name or 'FILE'}",
+            )
+        return self.pool.read(file.oid, BLOB)
+
+    def head_files(self) -> dict[bytes, Leaf]:
+        """The leaves of the HEAD commits, nested repositories included, by path."""
+        self.pool.decode((STATE,))
+        found: dict[bytes, Leaf] = {}
+        for prefix, part in self.manifest.state.walk():
+            for path, leaf in self.checker.flat(part).head.items():
+                if leaf.mode != GITLINK:
+                    found[prefix + path] = leaf
+        return found
+
+    def close(self) -> None:
+        """Close the file it was opened from."""
+        self.resources.close()
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_container(file: Readable, outside: Outside | None = None) -> Container:
+    """Open the container in a host, or a bare one.
+
+    Args:
+        file: A path, a binary file object, or a URL that fsspec knows.
+        outside: The objects a thin container leaves to its prerequisites.
+
+    Raises:
+        NoSnapshot: the file carries none.
+        FormatError: host or container are damaged.
+        SystemFailure: the file cannot be read.
+    """
+    stack = ExitStack()
+    try:
+        source, name = stack.enter_context(registry.reading(file))
+        host, carried = registry.container_in(source, name)
+        box = Container(carried.container, host=host, form=carried.form, name=name, outside=outside)
+    except BaseException:
+        stack.close()
+        raise
+    box.resources = stack
+    return box

@@ -1,0 +1,154 @@
+"""Which adapter a host belongs to: found by entry points, told by content (SPEC section 14)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from jellyformat import fileio
+from jellyformat.container import HEADER_LENGTH, MAGIC, parse_header
+from jellyformat.errors import JellyError, NoSnapshot, SystemFailure, Usage
+from jellyformat.host import Adapter, Carried
+from jellyformat.source import FileSource, Source, StreamSource, Window
+
+GROUP = "jellyformat.adapters"
+BARE = "jelly"
+"""The ``host`` of a container that lies in a file of its own."""
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Readable: TypeAlias = PathLike | BinaryIO
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a file turned out to be.
+
+    Attributes:
+        host: The adapter's name, or ``jelly`` for a bare container.
+        adapter: The adapter; None for a bare container.
+        carried: The container in it; None where there is none.
+    """
+
+    host: str
+    adapter: Adapter | None
+    carried: Carried | None
+
+
+@lru_cache(maxsize=1)
+def adapters() -> tuple[Adapter, ...]:
+    """All installed adapters, those asked first in front."""
+    found: list[Adapter] = []
+    for entry in entry_points(group=GROUP):
+        try:
+            found.append(entry.load())
+        except Exception as error:  # a third party's package must not take everything down
+            warnings.warn(f"the adapter {entry.name} ({entry.value}) does not load: {error}", stacklevel=2)
+    found.sort(key=lambda adapter: (-adapter.priority, adapter.name))
+    if not found:
+        raise Usage(
+            "no host adapter is installed",
+            hint="jellyformat has to be installed, not only on the path: pip install .",
+        )
+    return tuple(found)
+
+
+def adapter_for(source: Source) -> Adapter:
+    """The adapter for a host that is no bare container."""
+    return next(adapter for adapter in adapters() if adapter.matches(source))
+
+
+def find(source: Source) -> Found:
+    """What a file is, and the container in it.
+
+    Raises:
+        FormatError: the host is broken.
+    """
+    if source.read_at(0, len(MAGIC)) == MAGIC:
+        return Found(BARE, None, Carried("bare", source, None))
+    adapter = adapter_for(source)
+    return Found(adapter.name, adapter, adapter.find(source))
+
+
+def container_in(source: Source, name: str) -> tuple[str, Carried]:
+    """Host and container of a file that has one.
+
+    Raises:
+        NoSnapshot: it has none.
+        FormatError: the host is broken.
+    """
+    found = find(source)
+    if found.carried is None:
+        raise NoSnapshot(f"{name} carries no snapshot", hint=f"put one in with: python -m jellyformat embed {name}")
+    carried = found.carried
+    if carried.form == "tensor":
+        # a tensor's end is not known without unpickling: the header says where the container ends
+        header = parse_header(carried.container.read_at(0, HEADER_LENGTH))
+        if header.total_length < carried.container.size:
+            carried = Carried(carried.form, Window(carried.container, 0, header.total_length), carried.host_length)
+    return found.host, carried
+
+
+@contextmanager
+def reading(file: Readable) -> Iterator[tuple[Source, str]]:
+    """A file's bytes and its name for people: a path, an open binary file, or a URL that fsspec knows.
+
+    Raises:
+        SystemFailure: it cannot be opened or read.
+    """
+    if isinstance(file, (str, os.PathLike)):
+        name = os.fspath(file)
+        if isinstance(name, str) and "://" in name and not Path(name).exists():
+            with _remote(name) as stream:
+                yield StreamSource.of(stream), name
+            return
+        with opened(Path(name)) as fd:
+            yield FileSource.of(fd), str(name)
+    else:
+        yield StreamSource.of(file), str(getattr(file, "name", "the file object"))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """A regular file, open for reading.
+
+    Raises:
+        NoFile: there is none.
+        SystemFailure: it cannot be opened, or not read.
+    """
+    with fileio.system_errors(path, "nothing was changed"):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            raise fileio.missing(path) from None
+        try:
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def _remote(url: str) -> Iterator[BinaryIO]:
+    try:
+        import fsspec  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    except ImportError as error:
+        raise Usage(
+            f"{url} is a URL, and fsspec is not installed", hint="pip install 'jellyformat[remote]'"
+        ) from error
+    try:
+        with fsspec.open(url, "rb") as stream:
+            yield stream
+    except JellyError:
+        raise
+    except Exception as error:  # each filesystem raises its own kinds
+        raise SystemFailure(f"{url} cannot be read: {error}", hint="nothing was changed") from error

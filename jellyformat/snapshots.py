@@ -1,0 +1,179 @@
+"""Snapshots made, embedded and taken out: the verbs of the Python interface."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jellyformat import atomic, container, manifest, registry
+from jellyformat.errors import NoSnapshot, RefusedExists, RefusedHost
+from jellyformat.host import Plan
+from jellyformat.model import Manifest
+from jellyformat.reader import Container, open_container
+from jellyformat.registry import Found, PathLike, Readable
+from jellyformat.source import BytesSource, Source
+
+if TYPE_CHECKING:
+    from jellyformat.capture import Settings
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A container in memory.
+
+    Attributes:
+        data: Its bytes.
+    """
+
+    data: bytes
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What is in it."""
+        return self.open().manifest
+
+    @property
+    def id(self) -> str:
+        """The name of the code: 64 hex digits, the same whenever the state was the same."""
+        return manifest.snapshot_id(self.manifest.state).hex()
+
+    @property
+    def digest(self) -> str:
+        """The name of the exact bytes: 64 hex digits."""
+        return container.parse_header(self.data[: container.HEADER_LENGTH]).digest.hex()
+
+    def to_bytes(self) -> bytes:
+        """The container's bytes."""
+        return self.data
+
+    def open(self) -> Container:
+        """Open it for reading."""
+        return Container(BytesSource(self.data), name="the snapshot")
+
+
+def snapshot(
+    repo: PathLike = ".",
+    history: str | int = "head",
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    max_file_size: int | None = None,
+    max_size: int | None = None,
+    oversize: str = "refuse",
+    environment: bool = True,
+    create_repo: bool = False,
+) -> Snapshot:
+    """Capture the repository that holds the directory ``repo``, writing nothing in it.
+
+    Args:
+        repo: A directory of the repository.
+        history: ``head``, ``full``, or a number of generations of commits.
+        include: Globs of ignored files to take all the same.
+        exclude: Globs of files to leave out.
+        max_file_size: Bytes; of one file that HEAD does not have.
+        max_size: Bytes; of all of those together.
+        oversize: ``refuse`` the capture, or ``omit`` what is over a size, listing it.
+        environment: Whether interpreter, packages and command line are noted.
+        create_repo: Make a repository of ``repo`` where there is none.
+
+    Raises:
+        NoRepository: there is none.
+        Refused: it cannot be captured as it is, or something is over a size limit.
+    """
+    from jellyformat import capture
+
+    if create_repo:
+        capture.create_repository(repo)
+    settings = capture.Settings(
+        history=history,
+        include=tuple(include),
+        exclude=tuple(exclude),
+        max_file_size=capture.MAX_FILE_SIZE if max_file_size is None else max_file_size,
+        max_size=capture.MAX_SIZE if max_size is None else max_size,
+        oversize=oversize,
+        environment=environment,
+    )
+    return capture_snapshot(repo, settings)
+
+
+def capture_snapshot(repo: PathLike, settings: Settings) -> Snapshot:
+    """`snapshot`, with its options in one value."""
+    from jellyformat import capture
+
+    return Snapshot(capture.capture(repo, settings).data)
+
+
+def load(file: Readable) -> Snapshot:
+    """The snapshot that a file carries, its bytes unchanged."""
+    with open_container(file) as box:
+        return Snapshot(box.to_bytes())
+
+
+def embed(path: PathLike, snap: Snapshot | None = None, *, out: PathLike | None = None, replace: bool = False) -> str:
+    """Put a snapshot into a file.
+
+    Args:
+        path: The file; changed in place unless ``out`` is given.
+        snap: The snapshot; None captures the repository that holds the current directory.
+        out: A new file to write instead.
+        replace: Take the place of a snapshot that is there.
+
+    Returns:
+        The host's kind.
+
+    Raises:
+        RefusedExists: the file carries a snapshot already.
+        RefusedHost: its own loader would no longer read it.
+    """
+    data = (snap or snapshot()).to_bytes()
+    with atomic.locked(Path(path)) as target:
+        found = registry.find(target.source)
+        if found.adapter is None:
+            raise RefusedHost(
+                f"{os.fspath(path)} is a snapshot itself, not a file to put one into",
+                hint="nothing was changed; name a checkpoint",
+            )
+        if found.carried is not None and not replace:
+            raise RefusedExists(
+                f"{os.fspath(path)} carries a snapshot already",
+                hint="nothing was changed; to put this one in its place, add --replace",
+            )
+        plan = found.adapter.plan_embed(target.source, data)
+        target.apply(plan, out=None if out is None else Path(out))
+        return found.host
+
+
+def strip(path: PathLike, *, out: PathLike | None = None) -> str:
+    """Take the snapshot out of a file: it is as it was before, bit for bit.
+
+    Args:
+        path: The file; changed in place unless ``out`` is given.
+        out: A new file to write instead.
+
+    Returns:
+        The host's kind.
+
+    Raises:
+        NoSnapshot: it carries none.
+        Refused: the bytes before cannot be given back.
+    """
+    with atomic.locked(Path(path)) as target:
+        found = registry.find(target.source)
+        plan = _strip_plan(found, target.source, os.fspath(path))
+        target.apply(plan, out=None if out is None else Path(out))
+        return found.host
+
+
+def _strip_plan(found: Found, source: Source, name: str) -> Plan:
+    if found.carried is None:
+        raise NoSnapshot(f"{name} carries no snapshot", hint="nothing was changed; nothing needs to be")
+    if found.adapter is None:
+        raise RefusedHost(
+            f"{name} is a snapshot itself: without it nothing would be left",
+            hint="nothing was changed; delete the file if that is what you want",
+        )
+    return found.adapter.plan_strip(source, found.carried)

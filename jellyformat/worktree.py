@@ -1,0 +1,295 @@
+"""The files on disk, read as they are (SPEC section 8.2): nothing is written, no filter runs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from jellyformat import limits
+from jellyformat.convert import Converter
+from jellyformat.gitindex import Entry
+from jellyformat.model import Omitted
+from jellyformat.objects import BLOB, EXECUTABLE, GITLINK, REGULAR, SYMLINK, Leaf, blob_hasher, object_id
+from jellyformat.paths import is_unsafe
+from jellyformat.repository import Layout, Repository, layout_at
+from jellyformat.source import CHUNK
+
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What of the worktree is taken; globs match whole paths, names, or any directory above, as bytes.
+
+    Attributes:
+        include: Ignored files to take all the same.
+        exclude: Files to leave out.
+        max_file_size: Bytes; a larger file is left out unless the index has the same content.
+        max_size: Bytes; of all files that are new or changed, together.
+    """
+
+    include: tuple[bytes, ...] = ()
+    exclude: tuple[bytes, ...] = ()
+    max_file_size: int = limits.OBJECT_BYTES
+    max_size: int = limits.TOTAL_OBJECT_BYTES
+
+
+@dataclass
+class Scan:
+    """What was found on disk; paths relative to the root of the repository."""
+
+    leaves: dict[bytes, Leaf] = field(default_factory=dict)
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    """Blobs that were read from disk, by raw id."""
+    converted: list[bytes] = field(default_factory=list)
+    filtered: list[bytes] = field(default_factory=list)
+    omitted: list[Omitted] = field(default_factory=list)
+    ignored: list[bytes] = field(default_factory=list)
+    empty_directories: list[bytes] = field(default_factory=list)
+    nested: dict[bytes, Layout] = field(default_factory=dict)
+    """Repositories inside this one, by path; their entries are not in ``leaves`` yet."""
+
+
+def matches(path: bytes, globs: tuple[bytes, ...]) -> bool:
+    """Whether ``path``, or a directory above it, matches one of ``globs``."""
+    while path:
+        if any(fnmatchcase(path, glob) or fnmatchcase(path.rpartition(b"/")[2], glob) for glob in globs):
+            return True
+        path = path.rpartition(b"/")[0]
+    return False
+
+
+class Scanner:
+    """Walks the worktree of one repository.
+
+    Args:
+        repository: The repository; not a bare one.
+        entries: Its index entries, by path; of a conflict any one stage.
+        index_time: Modification time of the index in nanoseconds: entries as young are not trusted.
+        options: What to take.
+    """
+
+    def __init__(
+        self, repository: Repository, entries: Mapping[bytes, Entry], index_time: int, options: Options
+    ) -> None:
+        assert repository.layout.worktree is not None
+        self._root = repository.layout.worktree
+        self._repository = repository
+        self._entries = entries
+        self._index_time = index_time
+        self._options = options
+        self._converter = Converter(repository)
+        self._file_mode = repository.config("core.filemode") != "false"
+        self._left = options.max_size
+        self._tracked_directories: set[bytes] = set()
+        for path in entries:
+            directory = path.rpartition(b"/")[0]
+            while directory and directory not in self._tracked_directories:
+                self._tracked_directories.add(directory)
+                directory = directory.rpartition(b"/")[0]
+        self.result = Scan()
+
+    def scan(self) -> Scan:
+        """Everything on disk."""
+        stack: list[tuple[bytes, bool]] = [(b"", False)]
+        while stack:
+            stack.extend(self._directory(*stack.pop()))
+        for items in (self.result.converted, self.result.filtered, self.result.ignored, self.result.empty_directories):
+            items.sort()
+        self.result.omitted.sort(key=lambda omitted: omitted.path)
+        return self.result
+
+    def _directory(self, directory: bytes, ignored: bool) -> Iterator[tuple[bytes, bool]]:
+        """Read one directory (``b""`` is the root); its directories to walk, each with whether git ignores it."""
+        prefix = directory + b"/" if directory else b""
+        try:
+            with os.scandir(self._root + b"/" + directory if directory else self._root) as found:
+                items = sorted(found, key=lambda item: item.name)
+        except FileNotFoundError:
+            return
+        except OSError:
+            self._omit(directory or b".", "unreadable")
+            return
+        if directory and not items and not ignored and not self._is_ignored(prefix):
+            self.result.empty_directories.append(directory)
+        for item in items:
+            path = prefix + item.name
+            if item.name == b".git" and not directory:
+                continue
+            if is_unsafe(item.name) or len(path) > limits.PATH_BYTES:
+                self._omit(path, "name")
+            elif item.is_dir(follow_symlinks=False):
+                yield from self._subdirectory(path, ignored)
+            elif self._is_wanted(path, ignored):
+                self._file(path)
+
+    def _subdirectory(self, path: bytes, ignored: bool) -> Iterator[tuple[bytes, bool]]:
+        entry = self._entries.get(path)
+        inner = None if path in self._tracked_directories else layout_at(self._root + b"/" + path)
+        if inner is not None and inner.worktree is not None:
+            if entry is not None or not (ignored or self._is_ignored(path + b"/")):
+                self.result.nested[path] = inner
+            else:
+                self.result.ignored.append(path + b"/")
+            return
+        if entry is not None and entry.mode == GITLINK:
+            with os.scandir(self._root + b"/" + path) as found:
+                if next(found, None) is None:  # a submodule that is not initialised
+                    self.result.leaves[path] = Leaf(GITLINK, entry.oid)
+                    return
+        if path in self._tracked_directories:
+            yield path, ignored
+            return
+        now = ignored or self._is_ignored(path + b"/")
+        if matches(path, self._options.exclude):
+            self._omit(path, "excluded")
+        elif now and not self._options.include:
+            self.result.ignored.append(path + b"/")
+        else:
+            yield path, now
+
+    def _is_ignored(self, path: bytes) -> bool:
+        return self._repository.is_ignored(path)
+
+    def _is_wanted(self, path: bytes, ignored: bool) -> bool:
+        """Whether a file is taken; where it is not, that is noted."""
+        if path not in self._entries and (ignored or self._is_ignored(path)):
+            if not matches(path, self._options.include):
+                self.result.ignored.append(path)
+                return False
+        if matches(path, self._options.exclude):
+            self._omit(path, "excluded")
+            return False
+        return True
+
+    def _omit(self, path: bytes, reason: str, size: int | None = None) -> None:
+        self.result.omitted.append(Omitted(path, reason, size))
+
+    # -- one file ------------------------------------------------------------------------------------------------
+
+    def _file(self, path: bytes) -> None:
+        full = self._root + b"/" + path
+        for _ in range(_TRIES):
+            try:
+                before = os.lstat(full)
+            except FileNotFoundError:
+                return
+            except OSError:
+                self._omit(path, "unreadable")
+                return
+            if not (stat.S_ISREG(before.st_mode) or stat.S_ISLNK(before.st_mode)):
+                self._omit(path, "special")
+                return
+            entry = self._entries.get(path)
+            if entry is not None and self._is_unchanged(entry, before):
+                if self._take_clean(path, entry, before):
+                    return
+            try:
+                if before.st_size > min(self._options.max_file_size, self._left, limits.OBJECT_BYTES):
+                    self._take_large(path, entry, before)
+                    return
+                content = _read(full, before)
+                after = os.lstat(full)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self._omit(path, "unreadable", before.st_size)
+                return
+            if content is not None and _stamp(before) == _stamp(after):
+                self._take(path, entry, before, content)
+                return
+        self._omit(path, "changing")
+
+    def _is_unchanged(self, entry: Entry, found: os.stat_result) -> bool:
+        """Whether the index vouches for the file, by git's own rule: same stat data, and older than the index."""
+        seconds, nanoseconds = divmod(found.st_mtime_ns, 10**9)
+        changed, changed_ns = divmod(found.st_ctime_ns, 10**9)
+        return (
+            entry.stage == 0
+            and not entry.intent_to_add
+            and entry.mode in (REGULAR, EXECUTABLE, SYMLINK)
+            and entry.size == found.st_size & 0xFFFFFFFF
+            and entry.mtime in ((seconds & 0xFFFFFFFF, nanoseconds), (seconds & 0xFFFFFFFF, 0))
+            and entry.ctime in ((changed & 0xFFFFFFFF, changed_ns), (changed & 0xFFFFFFFF, 0))
+            and entry.ino == found.st_ino & 0xFFFFFFFF
+            and found.st_mtime_ns < self._index_time
+            and self._mode(found, entry) == entry.mode
+        )
+
+    def _mode(self, found: os.stat_result, entry: Entry | None) -> int:
+        if stat.S_ISLNK(found.st_mode):
+            return SYMLINK
+        if not self._file_mode and entry is not None and entry.mode in (REGULAR, EXECUTABLE):
+            return entry.mode
+        return EXECUTABLE if found.st_mode & 0o100 else REGULAR
+
+    def _take_clean(self, path: bytes, entry: Entry, found: os.stat_result) -> bool:
+        """Take a file that git regards as unmodified without reading it; False where it has to be read."""
+        if entry.mode != SYMLINK and self._converter.filter_of(path) is not None:
+            self.result.filtered.append(path)
+        elif self._repository.size(entry.oid) != found.st_size:
+            return False  # converted on checkout (or the blob is missing): the bytes on disk are what ran
+        self.result.leaves[path] = Leaf(entry.mode, entry.oid)
+        return True
+
+    def _take_large(self, path: bytes, entry: Entry | None, found: os.stat_result) -> None:
+        """A file over the limits is kept where the index has the same content, which is found without holding it."""
+        if entry is not None and self._repository.size(entry.oid) == found.st_size and entry.stage == 0:
+            if _hash_file(self._root + b"/" + path, found.st_size, self._repository.object_format) == entry.oid:
+                self.result.leaves[path] = Leaf(self._mode(found, entry), entry.oid)
+                return
+        self._omit(path, "size", found.st_size)
+
+    def _take(self, path: bytes, entry: Entry | None, found: os.stat_result, content: bytes) -> None:
+        mode = self._mode(found, entry)
+        oid = object_id(BLOB, content, self._repository.object_format)
+        staged = entry if entry is not None and entry.stage == 0 and not entry.intent_to_add else None
+        if mode != SYMLINK and (staged is None or oid != staged.oid):
+            filter_name = self._converter.filter_of(path)
+            if filter_name is not None and staged is not None and self._converter.is_lfs_of(staged.oid, content):
+                self.result.filtered.append(path)
+                self.result.leaves[path] = Leaf(mode, staged.oid)
+                return
+            if filter_name is not None and filter_name != "lfs":
+                # what an unknown filter hides in the repository (git-crypt) must not come out here
+                self._omit(path, "filter", len(content))
+                return
+            if staged is not None and staged.mode != SYMLINK and self._converter.is_same(path, staged.oid, content):
+                self.result.converted.append(path)
+        self.result.leaves[path] = Leaf(mode, oid)
+        if (staged is None or oid != staged.oid) and oid not in self.result.contents:
+            self._left -= len(content)
+        self.result.contents[oid] = content
+
+
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _read(path: bytes, before: os.stat_result) -> bytes | None:
+    """The bytes of a regular file or link; None where it is no longer what it was."""
+    if stat.S_ISLNK(before.st_mode):
+        return os.readlink(path)
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        parts = []
+        left = before.st_size + 1
+        while left > 0 and (part := file.read(left)):
+            parts.append(part)
+            left -= len(part)
+    content = b"".join(parts)
+    return content if len(content) == before.st_size else None
+
+
+def _hash_file(path: bytes, size: int, object_format: str) -> bytes:
+    """The raw blob id of a regular file of ``size`` bytes, read in pieces."""
+    hasher = blob_hasher(size, object_format)
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+        while part := file.read(CHUNK):
+            hasher.update(part)
+    return hasher.digest()
