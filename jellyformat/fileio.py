@@ -95,18 +95,21 @@ def system_errors(path: Path, after: str) -> Iterator[None]:
 def explained(error: OSError, path: Path, after: str) -> JellyError:
     """The error for people that says what ``error`` says, of ``path``; ``after`` as above."""
     number, reason = error.errno, error.strerror or str(error)
-    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path)
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path)
+    # people know nothing of the helper files beside theirs: it is the directory that cannot be written to
+    helper = ".jelly-" in Path(named).name
+    where = f"the directory {Path(named).parent}" if helper else named
     if number in _NO_SPACE:
         message, hint = f"there is no space left to write {path} ({reason})", "free some space and run it again"
     elif number in _NO_PERMISSION:
-        message = f"there is no permission to do this to {where} ({reason})"
+        message = f"there is no permission to write to {where} ({reason})"
         hint = "change the permissions, or write somewhere else with -o OUT"
     elif number == errno.EIO:
         message = f"the disk reported an I/O error at {path} ({reason})"
         hint = "look at the system's log; copy what matters to another disk"
     elif number == errno.EISDIR:
         message, hint = f"{where} is a directory", "name a file"
-    elif number == errno.ENOENT:
+    elif number in (errno.ENOENT, errno.ENOTDIR):
         message, hint = f"{where} does not exist", "check the path"
     else:
         message, hint = f"{path}: {reason}", ""

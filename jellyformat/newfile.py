@@ -81,11 +81,12 @@ def temporary(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
 
 
 def temporary_path(target: Path) -> Path:
+    """A new name for a temporary file beside ``target``."""
     return target.with_name(hidden_name(target.name, f".jelly-{secrets.token_hex(6)}.tmp"))
 
 
 def sweep(target: Path) -> None:
-    """Remove temporary files for ``target`` whose processes are dead: nobody locks them, or they are its second name."""
+    """Remove temporary files for ``target`` that nobody locks: their processes are dead."""
     begin = hidden_name(target.name, ".jelly-############.tmp").partition("############")[0]
     with contextlib.suppress(OSError):
         for path in target.parent.iterdir():
@@ -98,6 +99,7 @@ def _sweep_one(path: Path, target: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         info = os.fstat(fd)
+        # a second name of the target itself may go though the target is locked
         if stat.S_ISREG(info.st_mode) and (lock(fd) or os.path.samestat(info, target.stat())):
             path.unlink()
     finally:
