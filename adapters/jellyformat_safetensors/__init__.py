@@ -12,10 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jellyformat_safetensors.adapter import ADAPTER, SafetensorsAdapter
-from jellyformat_safetensors.saving import Snapshot, framework_of
+from jellyformat_safetensors.saving import framework_of
 
 if TYPE_CHECKING:
     import torch
+
+    from jellyformat import Snapshot
 
 __all__ = ["ADAPTER", "SafetensorsAdapter", "save", "save_file", "save_model"]
 

@@ -10,7 +10,8 @@ import numpy as np
 import safetensors.numpy as framework
 from safetensors.numpy import load, load_file
 
-from jellyformat_safetensors.saving import Snapshot, capture, embedded, own_metadata, own_tensors, save_with
+from jellyformat.snapshots import Snapshot
+from jellyformat_safetensors.saving import capture, embedded, own_metadata, own_tensors, save_with
 
 __all__ = ["load", "load_file", "save", "save_file"]
 

@@ -9,32 +9,24 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from importlib import util
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+import jellyformat
 from jellyformat.container import MAGIC
 from jellyformat.errors import Usage
 from jellyformat.host import Copy
 from jellyformat.source import BytesSource
 from jellyformat_safetensors.adapter import ADAPTER
 
+if TYPE_CHECKING:
+    from jellyformat import Snapshot
+
 NAME = "jellyformat"
-
-
-class Snapshot(Protocol):
-    """What ``jellyformat.snapshot`` returns."""
-
-    def to_bytes(self) -> bytes:
-        """The container."""
 
 
 def capture(snapshot: Snapshot | None, repo: str | os.PathLike[str], history: str | int) -> Snapshot:
     """``snapshot``, or one of the repository at ``repo`` now."""
-    if snapshot is not None:
-        return snapshot
-    import jellyformat
-
-    taken: Snapshot = jellyformat.snapshot(repo=repo, history=history)
-    return taken
+    return jellyformat.snapshot(repo=repo, history=history) if snapshot is None else snapshot
 
 
 def framework_of(tensors: Mapping[str, Any]) -> str:
@@ -83,8 +75,6 @@ def save_with(write: Callable[[str], object], filename: str | os.PathLike[str], 
         filename: Replaced only when all is done; a symbolic link stays one.
         snapshot: What to embed.
     """
-    import jellyformat
-
     target = os.path.realpath(os.fspath(filename))
     beside = os.path.join(os.path.dirname(target), f".jelly-{secrets.token_hex(8)}.tmp")  # noqa: PTH118, PTH120
     try:

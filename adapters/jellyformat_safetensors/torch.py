@@ -9,7 +9,8 @@ import safetensors.torch as framework
 import torch
 from safetensors.torch import load, load_file, load_model
 
-from jellyformat_safetensors.saving import Snapshot, capture, embedded, own_metadata, own_tensors, save_with
+from jellyformat.snapshots import Snapshot
+from jellyformat_safetensors.saving import capture, embedded, own_metadata, own_tensors, save_with
 
 __all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 
