@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jellyformat.errors import Busy, RefusedExists, RefusedHost, SystemFailure
-from jellyformat.fileio import explained, lock, missing, sync, system_errors, write_at
+from jellyformat.fileio import explained, lock, missing, release, sync, system_errors, write_at
 from jellyformat.host import Append, Copy, Plan, Rewrite, Truncate
 from jellyformat.journal import Journal, heal, journal_path
 from jellyformat.newfile import copy_mode, free, publish, sweep, temporary, write_new_file
@@ -112,7 +112,7 @@ def locked(path: Path, *, write: bool = True) -> Iterator[Host]:
             seen = os.fstat(fd)
         yield Host(path, target, fd, FileSource(fd, seen.st_size), seen, healed)
     finally:
-        os.close(fd)
+        release(fd)
 
 
 def recover(path: Path) -> str | None:
@@ -154,9 +154,9 @@ def _open(path: Path, target: Path, write: bool) -> int:
                 if os.path.samestat(target.stat(), os.fstat(fd)):
                     return fd
         except BaseException:
-            os.close(fd)
+            release(fd)
             raise
-        os.close(fd)  # it was replaced just before it was locked
+        release(fd)  # it was replaced just before it was locked
     raise Busy(f"{path} is being replaced all the time", hint="nothing was done; run it again later")
 
 

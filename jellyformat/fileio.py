@@ -67,6 +67,13 @@ def lock(fd: int, *, shared: bool = False) -> bool:
     return True
 
 
+def release(fd: int) -> None:
+    """Unlock and close. Closing alone is not enough: processes forked meanwhile would go on holding the lock."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)
+
+
 def hidden_name(name: str, ending: str) -> str:
     """A name for a helper file of the file ``name``: ``.<name><ending>``, shortened where it would be too long."""
     raw = os.fsencode(name)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jellyformat.errors import Busy, RefusedHost
-from jellyformat.fileio import hidden_name, lock, sync, sync_directory, write_at
+from jellyformat.fileio import hidden_name, lock, release, sync, sync_directory, write_at
 from jellyformat.source import FileSource
 
 MAGIC = b"\x89JELLYJ\n"
@@ -118,11 +118,11 @@ class Journal:
                     self.path.unlink()
             sync_directory(self.path.parent)
         finally:
-            os.close(self.fd)
+            release(self.fd)
 
     def close(self) -> None:
         """Close it and leave it where it is, for ``heal``."""
-        os.close(self.fd)
+        release(self.fd)
 
 
 def fingerprint(source: FileSource, length: int) -> bytes:
@@ -154,14 +154,14 @@ def heal(target: Path, host: int) -> str | None:
         now, info = os.fstat(host), os.fstat(fd)
         # in a directory that others can write to, a planted journal must not decide what is in the host
         if not stat.S_ISREG(info.st_mode) or info.st_uid not in (now.st_uid, os.geteuid(), 0):
-            os.close(fd)
+            release(fd)
             return None
         if not lock(fd):
             raise Busy(f"another process is at work on {target}")
         journal, inode, mark, done = _read(path, fd, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.close(fd)
+            release(fd)
         raise
     if journal is None:
         Journal(path, fd, 0, 0).remove()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jellyformat.errors import RefusedExists, SystemFailure
-from jellyformat.fileio import hidden_name, lock, sync, sync_directory, system_errors, write_at
+from jellyformat.fileio import hidden_name, lock, release, sync, sync_directory, system_errors, write_at
 
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES))
 
@@ -75,7 +75,7 @@ def temporary(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
                 yield fd, path
                 return
         finally:
-            os.close(fd)
+            release(fd)
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -103,7 +103,7 @@ def _sweep_one(path: Path, target: Path) -> None:
         if stat.S_ISREG(info.st_mode) and (lock(fd) or os.path.samestat(info, target.stat())):
             path.unlink()
     finally:
-        os.close(fd)
+        release(fd)
 
 
 def publish(new: Path, target: Path, overwrite: bool) -> None:

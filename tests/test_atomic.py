@@ -359,6 +359,24 @@ def test_two_processes(host: Path, first: str, second: bool, busy: bool) -> None
         pass
 
 
+def test_forked_process_does_not_hold_the_lock(host: Path) -> None:
+    """Data loader workers, forked while a checkpoint was being embedded, live on."""
+    read, write = os.pipe()
+    with locked(host) as opened:
+        pid = os.fork()
+        if not pid:
+            os.close(write)
+            os.read(read, 1)
+            os._exit(0)
+        opened.apply(APPEND)
+    try:
+        apply_plan(host, Truncate(10_000))
+    finally:
+        os.close(write)
+        os.close(read)
+        os.waitpid(pid, 0)
+
+
 def broken_off(host: Path, steps: int = 2) -> Path:
     """As a process leaves it that dies after some writes."""
     with locked(host) as opened:

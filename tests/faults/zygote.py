@@ -1,0 +1,120 @@
+"""A process that has imported all it needs and forks a child for each fault, which waits until strace has attached.
+
+Run as ``python -m tests.faults.zygote``. For each line ``SCENARIO DIRECTORY`` on stdin it says the child's pid; at the
+next line the child goes on, and its exit status is said: the exit code of the error, or -9 where it was killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jellyformat.atomic import apply_plan, locked, recover, write_new_file
+from jellyformat.errors import JellyError
+from jellyformat.host import Append, Copy, Rewrite, Truncate
+from jellyformat.journal import Journal
+
+OLD = bytes(range(251)) * 80
+OTHER = b"another file\n" * 100
+# in the order that keeps a zip loadable: the end is staged behind a hole, then comes what goes into the hole
+FRESH = Append(len(OLD), ((40_000, b"S" * 300), (len(OLD), b"C" * 15_000), (len(OLD) + 15_000, b"E" * 300)), 35_380)
+REPLACE = Append(9_000, ((30_000, b"S" * 300), (9_000, b"C" * 9_000), (18_000, b"E" * 300)), 18_300)
+REWRITE = Rewrite((b"head" * 30, Copy(100, 15_000), b"middle", Copy(0, 20_080)))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something to be broken off.
+
+    Attributes:
+        run: What the child does in a directory with ``host`` (OLD).
+        changed: The file that changes.
+        before: Its content before; None: there is none.
+        after: Its content when all has gone well.
+    """
+
+    run: Callable[[Path], object]
+    changed: str
+    before: bytes | None
+    after: bytes
+
+    def prepare(self, directory: Path) -> None:
+        """Make the directory's files."""
+        (directory / "host").write_bytes(OLD)
+        if self.changed != "host" and self.before is not None:
+            (directory / self.changed).write_bytes(self.before)
+
+
+class BrokenOff(Scenario):
+    """The host was half changed by a process that is dead."""
+
+    def prepare(self, directory: Path) -> None:
+        super().prepare(directory)
+        with locked(directory / "host") as host:
+            journal = Journal.begin(host.target, host.fd, REPLACE.keep)
+            for offset, data in REPLACE.writes[:2]:
+                os.pwrite(host.fd, data, offset)
+            journal.close()
+
+
+FRESH_DONE = OLD + b"C" * 15_000 + b"E" * 300
+REPLACE_DONE = OLD[:9_000] + b"C" * 9_000 + b"E" * 300
+REWRITE_DONE = b"head" * 30 + OLD[100:15_100] + b"middle" + OLD
+NEW = [b"one" * 1000, b"two" * 1000]
+
+SCENARIOS: dict[str, Scenario] = {
+    "append": Scenario(lambda d: apply_plan(d / "host", FRESH), "host", OLD, FRESH_DONE),
+    "replace": Scenario(lambda d: apply_plan(d / "host", REPLACE), "host", OLD, REPLACE_DONE),
+    "truncate": Scenario(lambda d: apply_plan(d / "host", Truncate(9_000)), "host", OLD, OLD[:9_000]),
+    "rewrite": Scenario(lambda d: apply_plan(d / "host", REWRITE), "host", OLD, REWRITE_DONE),
+    "append-out": Scenario(lambda d: apply_plan(d / "host", FRESH, out=d / "out"), "out", None, FRESH_DONE),
+    "rewrite-over": Scenario(
+        lambda d: apply_plan(d / "host", REWRITE, out=d / "out", overwrite=True), "out", OTHER, REWRITE_DONE
+    ),
+    "new": Scenario(lambda d: write_new_file(d / "out", NEW), "out", None, b"".join(NEW)),
+    "new-over": Scenario(lambda d: write_new_file(d / "out", NEW, overwrite=True), "out", OTHER, b"".join(NEW)),
+    "recover": BrokenOff(lambda d: recover(d / "host"), "host", OLD, OLD),
+}
+
+
+def child(name: str, directory: str, go: int) -> int:
+    """Wait for the tracer, do it, and give the exit code."""
+    ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)  # PR_SET_PTRACER_ANY: strace is no parent of this
+    os.read(go, 1)
+    try:
+        SCENARIOS[name].run(Path(directory))
+    except JellyError as error:
+        return error.exit_code
+    return 0
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    while line := sys.stdin.readline():
+        name, directory = line.split()
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            code = 70
+            try:
+                os.close(write)
+                code = child(name, directory, read)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        os.close(read)
+        print(pid, flush=True)
+        sys.stdin.readline()
+        os.write(write, b"g")
+        os.close(write)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
