@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jellyformat.errors import BadObject, MissingObject, StateMismatch, SummaryMismatch
+from jellyformat.model import Manifest, State, Summary
 from jellyformat.objects import (
     BLOB,
     COMMIT,
@@ -18,7 +19,6 @@ from jellyformat.objects import (
     parse_commit,
 )
 from jellyformat.pool import Pool
-from jellyformat.model import Manifest, State, Summary
 from jellyformat.summary import Flat, derive
 from jellyformat.trees import Flattener, directories_of
 

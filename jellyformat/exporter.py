@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def _clear(target: Path, *, remove: bool) -> None:
         target.rmdir()
 
 
-class _opened_directory:  # noqa: N801  # reads as the verb it is
+class _opened_directory:  # reads as the verb it is
     """A directory as a descriptor, closed at the end."""
 
     def __init__(self, path: Path) -> None:
@@ -187,10 +188,8 @@ class _Directories:
         self._path = b"/".join(new[:same])
         for name in new[same:]:
             above = self._open[-1] if self._open else self._root
-            try:
+            with suppress(FileExistsError):  # opened below, where a link would be refused
                 os.mkdir(name, dir_fd=above)
-            except FileExistsError:
-                pass  # opened below, where a link would be refused
             self._open.append(os.open(name, _DIRECTORY_FLAGS, dir_fd=above))
             self._path = self._path + b"/" + name if self._path else name
         return self._open[-1] if self._open else self._root

@@ -142,9 +142,7 @@ def _remote(url: str) -> Iterator[BinaryIO]:
     try:
         import fsspec  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError as error:
-        raise Usage(
-            f"{url} is a URL, and fsspec is not installed", hint="pip install 'jellyformat[remote]'"
-        ) from error
+        raise Usage(f"{url} is a URL, and fsspec is not installed", hint="pip install 'jellyformat[remote]'") from error
     try:
         with fsspec.open(url, "rb") as stream:
             yield stream

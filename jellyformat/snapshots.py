@@ -130,7 +130,7 @@ def embed(path: PathLike, snap: Snapshot | None = None, *, out: PathLike | None 
         RefusedHost: its own loader would no longer read it.
     """
     data = (snap or snapshot()).to_bytes()
-    with atomic.locked(Path(path)) as target:
+    with atomic.locked(Path(path), write=out is None) as target:
         found = registry.find(target.source)
         if found.adapter is None:
             raise RefusedHost(
@@ -161,7 +161,7 @@ def strip(path: PathLike, *, out: PathLike | None = None) -> str:
         NoSnapshot: it carries none.
         Refused: the bytes before cannot be given back.
     """
-    with atomic.locked(Path(path)) as target:
+    with atomic.locked(Path(path), write=out is None) as target:
         found = registry.find(target.source)
         plan = _strip_plan(found, target.source, os.fspath(path))
         target.apply(plan, out=None if out is None else Path(out))

@@ -150,7 +150,9 @@ def _verify(run: _Run, source: Source, name: str, quick: bool) -> None:
     run.check("needed objects", lambda: f"{checker.needed()} that the state names are there{_missing(box)}")
     run.check("history", lambda: f"{checker.history()} commits, {len(box.manifest.history.shallow)} at the boundary")
     if checker.outside:
-        run.check("prerequisites", lambda: f"{len(checker.outside)} objects left to them; state and summary not checked")
+        run.check(
+            "prerequisites", lambda: f"{len(checker.outside)} objects left to them; state and summary not checked"
+        )
         return
     run.check("state", lambda: f"{checker.state()} repositories, their parts agree")
     run.check("paths", lambda: _paths(box))
@@ -185,6 +187,6 @@ def _paths(box: Container) -> str:
 def _summary(box: Container) -> str:
     box.checker.summary()
     found = box.manifest.summary
-    return f"{found.files} files, {len(found.staged)} staged, {len(found.unstaged)} unstaged, {len(found.untracked)} new"
-
-
+    return (
+        f"{found.files} files, {len(found.staged)} staged, {len(found.unstaged)} unstaged, {len(found.untracked)} new"
+    )

@@ -156,10 +156,10 @@ class Scanner:
 
     def _is_wanted(self, path: bytes, ignored: bool) -> bool:
         """Whether a file is taken; where it is not, that is noted."""
-        if path not in self._entries and (ignored or self._is_ignored(path)):
-            if not matches(path, self._options.include):
-                self.result.ignored.append(path)
-                return False
+        untracked = path not in self._entries
+        if untracked and (ignored or self._is_ignored(path)) and not matches(path, self._options.include):
+            self.result.ignored.append(path)
+            return False
         if matches(path, self._options.exclude):
             self._omit(path, "excluded")
             return False
@@ -184,9 +184,8 @@ class Scanner:
                 self._omit(path, "special")
                 return
             entry = self._entries.get(path)
-            if entry is not None and self._is_unchanged(entry, before):
-                if self._take_clean(path, entry, before):
-                    return
+            if entry is not None and self._is_unchanged(entry, before) and self._take_clean(path, entry, before):
+                return
             try:
                 if before.st_size > min(self._options.max_file_size, self._left, limits.OBJECT_BYTES):
                     self._take_large(path, entry, before)
@@ -237,9 +236,11 @@ class Scanner:
 
     def _take_large(self, path: bytes, entry: Entry | None, found: os.stat_result) -> None:
         """A file over the limits is kept where the index has the same content, which is found without holding it."""
-        if entry is not None and self._repository.size(entry.oid) == found.st_size and entry.stage == 0:
-            if _hash_file(self._root + b"/" + path, found.st_size, self._repository.object_format) == entry.oid:
-                self.result.leaves[path] = Leaf(self._mode(found, entry), entry.oid)
+        may_be_staged = entry is not None and entry.stage == 0 and self._repository.size(entry.oid) == found.st_size
+        if entry is not None and may_be_staged:
+            oid = _hash_file(self._root + b"/" + path, found.st_size, self._repository.object_format)
+            if oid == entry.oid:
+                self.result.leaves[path] = Leaf(self._mode(found, entry), oid)
                 return
         self._omit(path, "size", found.st_size)
 

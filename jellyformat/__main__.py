@@ -1,0 +1,5 @@
+"""``python -m jellyformat``."""
+
+from jellyformat.cli.main import main
+
+main()

@@ -1,0 +1,22 @@
+"""``cat``: one file's bytes to stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+import jellyformat
+from jellyformat.cli.output import common
+
+
+@click.command("cat")
+@click.argument("file")
+@click.argument("path")
+@common
+def command(file: str, path: str) -> None:
+    """The bytes of PATH in the snapshot in FILE, as they were on disk."""
+    with jellyformat.open(file) as box:
+        content = box.read(os.fsencode(path))
+    sys.stdout.buffer.write(content)

@@ -1,0 +1,124 @@
+"""``log``: every snapshot below the paths as a timeline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import click
+
+import jellyformat
+from jellyformat.cli.diff import worktree_side
+from jellyformat.cli.output import bold, common, json_option, path_text, plural, print_json, safe, safe_path
+from jellyformat.cli.show import branch, is_dirty, subject, timestamp
+from jellyformat.errors import Absent, JellyError
+from jellyformat.model import Manifest
+from jellyformat.textdiff import changed
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One checkpoint with a snapshot."""
+
+    file: Path
+    manifest: Manifest
+    snapshot_id: str
+
+
+@click.command("log")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@json_option
+@common
+def command(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Every snapshot in the files PATHS, and in all files below the directories PATHS, oldest first."""
+    entries: list[_Entry] = []
+    damaged: list[tuple[Path, JellyError]] = []
+    for file in _files(paths):
+        try:
+            with jellyformat.open(file) as box:
+                entries.append(_Entry(file, box.manifest, box.snapshot_id))
+        except Absent:
+            continue
+        except JellyError as error:
+            damaged.append((file, error))
+    entries.sort(key=lambda entry: (entry.manifest.provenance.time, str(entry.file)))
+    changes = [None, *(_changes(old, new) for old, new in pairwise(entries))]
+    if as_json:
+        print_json([_as_dict(entry, change) for entry, change in zip(entries, changes, strict=False)])
+    else:
+        for entry, change in zip(entries, changes, strict=False):
+            _print(entry, change)
+    for file, fault in damaged:
+        click.echo(f"{file}: {safe(fault.message)}", err=True)
+    if not entries and not as_json:
+        click.echo("no snapshots", err=True)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for above, directories, names in os.walk(path):
+            directories[:] = sorted(name for name in directories if name != ".git")
+            for name in sorted(names):
+                file = Path(above, name)
+                if file.is_file() and not file.is_symlink():
+                    yield file
+
+
+def _changes(old: _Entry, new: _Entry) -> list[tuple[str, bytes]]:
+    """What changed in the files between two checkpoints."""
+    if old.snapshot_id == new.snapshot_id or _trees(old) == _trees(new):
+        return []
+    with jellyformat.open(old.file) as one, jellyformat.open(new.file) as two:
+        return changed(worktree_side(one), worktree_side(two))
+
+
+def _trees(entry: _Entry) -> list[tuple[bytes, bytes | None]]:
+    """The worktree tree of each repository; None, which equals nothing, where there is none."""
+    return [
+        (prefix, None if state.worktree is None else state.worktree.tree)
+        for prefix, state in entry.manifest.state.walk()
+    ]
+
+
+def _as_dict(entry: _Entry, change: list[tuple[str, bytes]] | None) -> dict[str, object]:
+    manifest = entry.manifest
+    head = manifest.state.head
+    return {
+        "file": str(entry.file),
+        "created": timestamp(manifest.provenance.time),
+        "snapshot_id": entry.snapshot_id,
+        "ref": None if head.ref is None else path_text(head.ref),
+        "commit": None if head.commit is None else head.commit.hex(),
+        "dirty": is_dirty(manifest),
+        "changes": None if change is None else [{"change": letter, "path": path_text(path)} for letter, path in change],
+    }
+
+
+def _print(entry: _Entry, change: list[tuple[str, bytes]] | None) -> None:
+    manifest = entry.manifest
+    found = manifest.summary
+    head = manifest.state.head
+    if change is not None:
+        click.echo(f"  │ {_change_text(change)}")
+    commit = "no commit" if head.commit is None else head.commit.hex()[:10]
+    title = "" if found.commit is None else " " + safe(subject(found.commit))
+    uncommitted = len(found.staged) + len(found.unstaged) + len(found.untracked) + len(found.conflicted)
+    dirty = f" + {plural(uncommitted, 'uncommitted change')}" if uncommitted else ""
+    click.echo(f"● {timestamp(manifest.provenance.time)}  {bold(safe(str(entry.file)))}  {entry.snapshot_id[:12]}")
+    click.echo(f"  │ {commit} on {branch(manifest)}{title}{dirty}")
+
+
+def _change_text(change: list[tuple[str, bytes]]) -> str:
+    if not change:
+        return "same files"
+    names = ", ".join(f"{letter} {safe_path(path)}" for letter, path in change[:_SHOWN])
+    more = "" if len(change) <= _SHOWN else f" and {len(change) - _SHOWN} more"
+    return f"changed: {names}{more}"

@@ -1,0 +1,79 @@
+"""The command line: commands found by name and imported only when called, errors said for people, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from jellyformat.cli.output import fail
+from jellyformat.errors import JellyError, SystemFailure
+from jellyformat.version import __version__
+
+_COMMANDS = {
+    "snapshot": "capture the repository into a bare container",
+    "embed": "put a snapshot into a checkpoint",
+    "verify": "check everything that can be checked",
+    "show": "what is in it: commit, changes, sizes, environment",
+    "ls": "the files of a snapshot",
+    "cat": "one file's bytes to stdout",
+    "diff": "the uncommitted changes, or code against code",
+    "log": "every snapshot below the paths as a timeline",
+    "export": "the files alone into a new directory",
+    "extract": "the container's bytes out of its host",
+    "strip": "take the snapshot out: the file is as it was",
+    "demo": "the whole story, on a small repository it makes",
+}
+
+
+class _Commands(click.Group):
+    """Commands in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"jellyformat.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="jellyformat")
+def cli() -> None:
+    """A checkpoint that carries the code that made it.
+
+    Exit codes: 0 done, 1 damaged, 2 wrong usage, 3 nothing there, 4 refused for safety, 5 the system failed.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    json = "--json" in sys.argv
+    try:
+        code = cli.main(standalone_mode=False, prog_name="jellyformat")
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing was lost", err=True)
+        code = 130
+    except BrokenPipeError:
+        # whoever read the output has seen enough; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except JellyError as error:
+        code = fail(error, json=json)
+    except OSError as error:
+        code = fail(SystemFailure(str(error), hint="nothing was lost"), json=json)
+    except MemoryError:
+        code = fail(SystemFailure("there is not enough memory", hint="nothing was changed"), json=json)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,25 @@
+"""``strip``: take the snapshot out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import jellyformat
+from jellyformat.cli.output import common, json_option, print_json, say
+
+
+@click.command("strip")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a new file; FILE stays as it is.")
+@json_option
+@common
+def command(file: Path, output: Path | None, as_json: bool) -> None:
+    """Take the snapshot out of FILE: it is as it was before, bit for bit."""
+    host = jellyformat.strip(file, out=output)
+    target = output or file
+    if as_json:
+        print_json({"file": str(target), "host": host})
+    else:
+        say(f"{target} ({host}): as it was before")

@@ -1,0 +1,51 @@
+"""``verify``: check everything that can be checked."""
+
+from __future__ import annotations
+
+import click
+
+import jellyformat
+from jellyformat.cli.output import common, fail, json_option, print_json, safe, say
+from jellyformat.errors import JellyError
+
+
+@click.command("verify")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--quick", is_flag=True, help="Header, manifest and hashes, without decoding objects.")
+@json_option
+@common
+def command(files: tuple[str, ...], quick: bool, as_json: bool) -> int:
+    """Check the snapshots in FILES: exit 0 if all are sound, 1 if one is damaged, 3 if a file has none."""
+    codes: list[int] = []
+    reports: list[object] = []
+    for file in files:
+        try:
+            report = jellyformat.verify(file, quick=quick)
+        except JellyError as error:
+            codes.append(error.exit_code)
+            if as_json:
+                reports.append(jellyformat.Report(file, False, None, None, None, error=error).to_json())
+            else:
+                fail(error, json=False)
+            continue
+        codes.append(0 if report.ok else 1)
+        reports.append(report.to_json())
+        if not as_json:
+            _print(report)
+    if as_json:
+        for item in reports:
+            print_json(item)
+    return next((code for code in (1, 5, 4, 3) if code in codes), 0)
+
+
+def _print(report: jellyformat.Report) -> None:
+    verdict = click.style("ok", fg="green", bold=True) if report.ok else click.style("DAMAGED", fg="red", bold=True)
+    say(f"{report.file}: {verdict}")
+    for check in report.checks:
+        mark = click.style("✓", fg="green") if check.ok else click.style("✗", fg="red")
+        say(f"  {mark} {check.name:<15} {safe(check.detail)}")
+    if report.error is not None:
+        fail(report.error, json=False)
+        click.echo(
+            "  the file itself was not changed; another copy of it, or the repository, may have the code", err=True
+        )

@@ -1,0 +1,133 @@
+"""Differences between two sets of files as a patch in git's form, which `git apply` takes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jellyformat.paths import show_name
+
+_CONTEXT = 3
+_BINARY_REACH = 8000
+"""git looks for NUL in as many bytes to tell binary from text."""
+_TOO_MANY_LINES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One file on one side: its mode as in git, a key that is equal where the content is, and how to get it."""
+
+    mode: int
+    key: bytes
+    read: Callable[[], bytes]
+
+
+Files = Mapping[bytes, Side]
+
+
+def changed(old: Files, new: Files) -> list[tuple[str, bytes]]:
+    """Letter (``A``, ``D``, ``M``) and path of each difference, sorted by path."""
+    found = []
+    for path in sorted(old.keys() | new.keys()):
+        one, two = old.get(path), new.get(path)
+        if one is None or two is None or (one.mode, one.key) != (two.mode, two.key):
+            found.append(("A" if one is None else "D" if two is None else "M", path))
+    return found
+
+
+def patch(old: Files, new: Files) -> Iterator[bytes]:
+    """The lines of a patch that makes ``new`` of ``old``."""
+    for _, path in changed(old, new):
+        one, two = old.get(path), new.get(path)
+        if one is not None and two is not None and one.mode & 0o170000 != two.mode & 0o170000:
+            yield from _file(path, one, None)
+            yield from _file(path, None, two)
+        else:
+            yield from _file(path, one, two)
+
+
+def _name(prefix: bytes, path: bytes) -> bytes:
+    return show_name(prefix + path).encode()
+
+
+def _file(path: bytes, one: Side | None, two: Side | None) -> Iterator[bytes]:
+    yield b"diff --git %s %s\n" % (_name(b"a/", path), _name(b"b/", path))
+    if one is None and two is not None:
+        yield b"new file mode %06o\n" % two.mode
+    elif two is None and one is not None:
+        yield b"deleted file mode %06o\n" % one.mode
+    elif one is not None and two is not None and one.mode != two.mode:
+        yield b"old mode %06o\nnew mode %06o\n" % (one.mode, two.mode)
+    if one is not None and two is not None and one.key == two.key:
+        return
+    before = b"" if one is None else one.read()
+    after = b"" if two is None else two.read()
+    old_name = b"/dev/null" if one is None else _name(b"a/", path)
+    new_name = b"/dev/null" if two is None else _name(b"b/", path)
+    if b"\0" in before[:_BINARY_REACH] or b"\0" in after[:_BINARY_REACH]:
+        yield b"Binary files %s and %s differ\n" % (old_name, new_name)
+        return
+    if before == after:
+        return
+    yield b"--- %s\n+++ %s\n" % (_tabbed(old_name), _tabbed(new_name))
+    yield from _hunks(_lines(before), _lines(after))
+
+
+def _tabbed(name: bytes) -> bytes:
+    """git ends a name that has a space with a tab, so that patch does not take it for a date."""
+    return name + b"\t" if b" " in name and not name.startswith(b'"') else name
+
+
+def _lines(content: bytes) -> list[bytes]:
+    lines = content.split(b"\n")
+    last = lines.pop()
+    return [line + b"\n" for line in lines] + ([last] if last else [])
+
+
+def _hunks(before: list[bytes], after: list[bytes]) -> Iterator[bytes]:
+    if len(before) + len(after) > _TOO_MANY_LINES:
+        groups = _one_hunk(before, after)
+    else:
+        matcher = difflib.SequenceMatcher(None, before, after, autojunk=len(before) + len(after) > 5000)
+        groups = list(matcher.get_grouped_opcodes(_CONTEXT))
+    for group in groups:
+        first, last = group[0], group[-1]
+        yield b"@@ -%s +%s @@\n" % (_range(first[1], last[2]), _range(first[3], last[4]))
+        for tag, a1, a2, b1, b2 in group:
+            if tag == "equal":
+                yield from _marked(b" ", before[a1:a2])
+            else:
+                yield from _marked(b"-", before[a1:a2])
+                yield from _marked(b"+", after[b1:b2])
+
+
+def _one_hunk(before: list[bytes], after: list[bytes]) -> list[list[tuple[str, int, int, int, int]]]:
+    """For files so large that comparing all lines would take minutes: what lies between the common ends."""
+    start = 0
+    while start < min(len(before), len(after)) and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    a, b = len(before) - end, len(after) - end
+    lead, tail = min(start, _CONTEXT), min(end, _CONTEXT)
+    return [
+        [
+            ("equal", start - lead, start, start - lead, start),
+            ("replace", start, a, start, b),
+            ("equal", a, a + tail, b, b + tail),
+        ]
+    ]
+
+
+def _range(start: int, stop: int) -> bytes:
+    length = stop - start
+    if length == 1:
+        return b"%d" % (start + 1)
+    return b"%d,%d" % (start + 1 if length else start, length)
+
+
+def _marked(mark: bytes, lines: list[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        yield mark + line if line.endswith(b"\n") else mark + line + b"\n\\ No newline at end of file\n"
