@@ -75,4 +75,4 @@ def save(
         with open(f, "wb") as stream:
             save_to_stream(stream, write, ADAPTER, taken.to_bytes())
     else:
-        save_beside(f, write, lambda path: jellyformat.embed(path, taken))
+        save_beside(f, write, lambda path: jellyformat.embed(path, taken, replace=True))

@@ -192,8 +192,8 @@ def read_archive(source: Source, end: EndRecord | None = None) -> Archive:
         zip64 = Zip64(made, needed, read_bytes(source, records + _ZIP64_END.size, extension, "zip64 end record"))
     if offset + size != records:
         raise bad_zip("the central directory does not end where the end records begin", records)
-    if size > DIRECTORY_LIMIT or entries * _CENTRAL.size > size:
-        raise bad_zip(f"a central directory of {size} bytes for {entries} entries", offset)
+    if size > DIRECTORY_LIMIT:
+        raise bad_zip(f"it has a central directory of {size} bytes", offset)
     return Archive(entries, offset, size, end.comment, zip64)
 
 

@@ -114,15 +114,8 @@ class Snapshot:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """jellyformat.snapshot without a repository, and embed without its journal."""
-
-    def embed(path: str, taken: Snapshot) -> None:
-        source = BytesSource(Path(path).read_bytes())
-        adapter: Any = ADAPTER if ADAPTER.matches(source) else TRAILER
-        plans.carry_out(Path(path), adapter.plan_embed(source, taken.to_bytes()))
-
-    monkeypatch.setattr(jellyformat, "snapshot", Snapshot, raising=False)
-    monkeypatch.setattr(jellyformat, "embed", embed, raising=False)
+    """jellyformat.snapshot without a repository."""
+    monkeypatch.setattr(jellyformat, "snapshot", Snapshot)
 
 
 @pytest.mark.parametrize("call", ["savez", "savez_compressed"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jellyformat_torch
+import pygit2
 import pytest
 import torch
 from hypothesis import given, settings
@@ -459,18 +460,14 @@ class Snapshot:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """jellyformat.snapshot without a repository, and embed without its journal."""
+    """jellyformat.snapshot without a repository; the options it was called with."""
     calls: list[dict[str, object]] = []
 
     def snapshot(**options: object) -> Snapshot:
         calls.append(options)
         return Snapshot()
 
-    def embed(path: str, taken: Snapshot) -> None:
-        plans.carry_out(Path(path), ADAPTER.plan_embed(BytesSource(Path(path).read_bytes()), taken.to_bytes()))
-
-    monkeypatch.setattr(jellyformat, "snapshot", snapshot, raising=False)
-    monkeypatch.setattr(jellyformat, "embed", embed, raising=False)
+    monkeypatch.setattr(jellyformat, "snapshot", snapshot)
     return calls
 
 
@@ -568,6 +565,54 @@ def test_create_snapshot(fakes: list[dict[str, object]], tmp_path: Path) -> None
     assert plans.found_in(ADAPTER, path) == ("tensor", CONTAINER, None)
     same(torch.load(path)["model"])
     assert jellyformat_torch.create_jelly_filling is jellyformat_torch.create_snapshot
+
+
+def test_save_what_was_loaded_with_a_tensor(fakes: list[dict[str, object]], tmp_path: Path) -> None:
+    """An old snapshot that came along in the object is no reason to refuse; the new one is what the file says."""
+    path = tmp_path / "model.pt"
+    jellyformat_torch.save({"jellyformat": tensor(OTHER)}, path)
+    found = plans.found_in(ADAPTER, path)
+    assert found is not None
+    assert found[:2] == ("listed", CONTAINER)
+    assert torch.equal(torch.load(path)["jellyformat"], tensor(OTHER))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "code"
+    path.mkdir()
+    pygit2.init_repository(str(path))
+    (path / "train.py").write_text("print('training')\n")
+    return path
+
+
+def test_whole_way(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real repository, saved from inside it, read back, verified, and stripped."""
+    monkeypatch.chdir(repository)
+    for name, write in {
+        "listed.pt": lambda path: jellyformat_torch.save(MODEL.state_dict(), path),
+        "legacy.pt": lambda path: jellyformat_torch.save(
+            MODEL.state_dict(), path, _use_new_zipfile_serialization=False
+        ),
+        "tensor.pt": lambda path: torch.save(
+            {"model": MODEL.state_dict(), **jellyformat_torch.create_snapshot()}, path
+        ),
+    }.items():
+        path = tmp_path / name
+        write(path)  # type: ignore[no-untyped-call]
+        report = jellyformat.verify(path)
+        assert report.ok, report
+        with jellyformat.open(path) as box:
+            assert box.read("train.py") == (repository / "train.py").read_bytes()
+        loaded = torch.load(path)
+        same(loaded["model"] if name == "tensor.pt" else loaded)
+        if name == "tensor.pt":
+            with pytest.raises(RefusedHost):
+                jellyformat.strip(path)
+        else:
+            jellyformat.strip(path)
+            same(torch.load(path))
+            assert plans.found_in(ADAPTER, path) is None
 
 
 # Properties

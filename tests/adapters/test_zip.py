@@ -423,6 +423,14 @@ def test_prefixed_zip_is_not_read_by_guessing() -> None:
         ADAPTER.find(BytesSource(make_zip() + make_zip()))
 
 
+def test_no_entry_is_given_that_is_not_all_there() -> None:
+    directory = _records.format_central(b"r/x", 0, 0, 0, 0)
+    for broken in (directory[:-1], directory[:45], put(directory, 28, b"\4"), put(directory, 30, b"\1")):
+        archive = _records.Archive(1, 0, len(broken), b"", None)
+        with pytest.raises(BadHost):
+            next(_records.parse_entries(broken, archive))
+
+
 def test_directory_over_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_records, "DIRECTORY_LIMIT", 50)
     with pytest.raises(BadHost):
