@@ -169,7 +169,7 @@ def heal(target: Path, host: int) -> str | None:
     if done:
         journal.remove()
         return f"{target}: the last change had been completed; removed its journal"
-    if inode != now.st_ino or now.st_size < journal.keep or fingerprint(FileSource.of(host), journal.keep) != mark:
+    if inode != now.st_ino or fingerprint(FileSource.of(host), journal.keep) != mark:
         journal.remove()
         return f"{target}: removed the journal of a file that has been replaced since; this one was not changed"
     try:

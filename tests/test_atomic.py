@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jellyformat import atomic, journal, newfile
+from jellyformat import atomic, fileio, journal, newfile
 from jellyformat.atomic import apply_plan, locked, recover, write_new_file
 from jellyformat.errors import Busy, NoFile, RefusedExists, RefusedHost, SystemFailure
 from jellyformat.host import Append, Copy, Plan, Rewrite, Truncate
@@ -117,20 +117,62 @@ def test_writes_are_in_order_and_synced(host: Path, monkeypatch: pytest.MonkeyPa
     assert [name for name, _ in calls[first + 8 :]] == ["write journal", "sync journal", "sync directory"]
 
 
+@pytest.mark.parametrize("what", ["rewrite", "out", "over", "new"])
+def test_new_files_are_synced_before_they_have_their_name(
+    host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """After a power loss a name must not stand for an empty file."""
+    calls: list[str] = []
+    fsync, replace, hardlink_to = os.fsync, Path.replace, Path.hardlink_to
+
+    def fake_fsync(fd: int) -> None:
+        calls.append("sync directory" if stat.S_ISDIR(os.fstat(fd).st_mode) else "sync file")
+        fsync(fd)
+
+    def fake_replace(path: Path, target: Path) -> Path:
+        calls.append("name")
+        return replace(path, target)
+
+    def fake_link(path: Path, target: Path) -> None:
+        if ".jelly-" in target.name:  # else it is the old file's second name
+            calls.append("name")
+        hardlink_to(path, target)
+
+    monkeypatch.setattr(os, "fsync", fake_fsync)
+    monkeypatch.setattr(Path, "replace", fake_replace)
+    monkeypatch.setattr(Path, "hardlink_to", fake_link)
+    out = tmp_path / "out"
+    if what == "rewrite":
+        apply_plan(host, Rewrite((b"new",)))
+    elif what == "new":
+        write_new_file(out, [b"new"])
+    else:
+        if what == "over":
+            out.write_bytes(b"old")
+        apply_plan(host, APPEND, out=out, overwrite=True)
+    assert calls == ["sync file", "name", "sync directory"]
+
+
 def test_in_place_keeps_the_inode_and_rewrite_the_rest(host: Path) -> None:
     host.chmod(0o640)
     inode = host.stat().st_ino
     apply_plan(host, APPEND)
     apply_plan(host, Truncate(10_000))
     assert host.stat().st_ino == inode
-    try:
-        os.setxattr(host, "user.note", b"kept")
-    except OSError:
-        pytest.fail("the filesystem of the tests has no extended attributes: choose another with --basetemp")
     apply_plan(host, Rewrite((b"new", Copy(5, 10))))
     assert host.read_bytes() == b"new" + OLD[5:15]
     assert stat.S_IMODE(host.stat().st_mode) == 0o640
+
+
+def test_rewrite_keeps_extended_attributes(host: Path, tmp_path: Path) -> None:
+    try:
+        os.setxattr(host, "user.note", b"kept")
+    except OSError:
+        pytest.skip("the filesystem of the tests has no extended attributes; choose another with --basetemp")
+    apply_plan(host, Rewrite((b"new",)), out=tmp_path / "out")
+    apply_plan(host, Rewrite((b"new",)))
     assert os.getxattr(host, "user.note") == b"kept"
+    assert os.getxattr(tmp_path / "out", "user.note") == b"kept"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -244,13 +286,17 @@ def test_out_that_appears_meanwhile(tmp_path: Path) -> None:
     assert names(tmp_path) == ["new"]
 
 
-def test_device_is_not_replaced(tmp_path: Path) -> None:
-    link = tmp_path / "null"
-    link.symlink_to(os.devnull)
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    """Devices and pipes. A pipe of our own here: a test that fails must not replace the system's devices."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("pipe")
     for overwrite in (False, True):
-        with pytest.raises(RefusedExists):
-            write_new_file(link, [b"x"], overwrite=overwrite)
-    assert not Path(os.devnull).is_file()
+        for path in (pipe, link):
+            with pytest.raises(RefusedExists):
+                write_new_file(path, [b"x"], overwrite=overwrite)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
 
 
 def test_without_hard_links(host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,6 +513,7 @@ def test_host_replaced_after_the_crash(host: Path, tmp_path: Path, how: str) -> 
     new = {"written shorter": b"short", "one page": OLD[:9000] + b"?" + OLD[9001:]}.get(how, b"new" * 5000)
     if how == "renamed over":
         new = OLD
+        new += b"x"  # the own bytes are the same, but it is another file
         (tmp_path / "n").write_bytes(new)
         (tmp_path / "n").replace(host)
     else:
@@ -489,6 +536,38 @@ def test_journal_of_a_living_process(host: Path, tmp_path: Path) -> None:
         assert book.path.exists()
         book.remove()
     assert names(tmp_path) == ["model.pt"]
+
+
+def test_another_journal_is_not_removed(host: Path) -> None:
+    with locked(host) as opened:
+        book = Journal.begin(opened.target, opened.fd, APPEND.keep)
+        book.path.unlink()
+        book.path.write_bytes(b"another")
+        book.remove()
+    assert journal_path(host).read_bytes() == b"another"
+
+
+def test_host_replaced_just_before_it_is_locked(host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, new = fileio.lock, tmp_path / "n"
+    new.write_bytes(b"new")
+
+    def replace_first(fd: int, *, shared: bool = False) -> bool:
+        if new.exists():
+            new.replace(host)
+        return lock(fd, shared=shared)
+
+    monkeypatch.setattr(atomic, "lock", replace_first)
+    apply_plan(host, Append(3, ((3, b"tail"),), 7))
+    assert host.read_bytes() == b"newtail"
+
+    def replace_always(fd: int, *, shared: bool = False) -> bool:
+        new.write_bytes(b"new")
+        new.replace(host)
+        return lock(fd, shared=shared)
+
+    monkeypatch.setattr(atomic, "lock", replace_always)
+    with pytest.raises(Busy, match="all the time"), locked(host):
+        pass
 
 
 def test_journal_that_is_not_ours(host: Path, tmp_path: Path) -> None:
@@ -610,6 +689,11 @@ def test_temporary_files_of_the_dead_are_swept(host: Path, tmp_path: Path) -> No
         assert living.exists()
     assert not dead.exists()
     assert not second_name.exists()
+    dead.write_bytes(b"half")
+    apply_plan(host, APPEND, out=tmp_path / "out")
+    assert dead.exists(), "reading sweeps nothing"
+    write_new_file(host, [OLD], overwrite=True)
+    assert not dead.exists()
     assert all(other.exists() for other in others)
     assert host.read_bytes() == OLD
 
