@@ -98,7 +98,7 @@ class Checker:
         self.outside.add(oid)
 
     def _need_commit(self, oid: bytes, seen: set[bytes]) -> None:
-        if oid not in seen and self._need(oid, COMMIT, seen):
+        if self._need(oid, COMMIT, seen):
             self._need_tree(parse_commit(self._pool.read(oid), self._oid_length).tree, seen, strict=False)
 
     def _need_tree(self, root: bytes, seen: set[bytes], *, strict: bool) -> None:

@@ -1,0 +1,64 @@
+"""Fixtures for all tests: a clean git environment, and a small real repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {
+    "GIT_AUTHOR_NAME": "A. Researcher",
+    "GIT_AUTHOR_EMAIL": "researcher@example.org",
+    "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
+    "GIT_COMMITTER_NAME": "A. Researcher",
+    "GIT_COMMITTER_EMAIL": "researcher@example.org",
+    "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "init.defaultBranch",
+    "GIT_CONFIG_VALUE_0": "main",
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def clean_git() -> Iterator[None]:
+    """No configuration of whoever runs the tests, and fixed names and dates."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield
+
+
+def git(directory: Path, *arguments: str | bytes, data: bytes | None = None) -> bytes:
+    """Run git; what it prints."""
+    return subprocess.run(["git", *arguments], cwd=directory, input=data, check=True, capture_output=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with two commits, and staged, unstaged, untracked and deleted files."""
+    root = tmp_path / "project"
+    root.mkdir()
+    git(root, "init", "-q")
+    (root / "train.py").write_text("".join(f"line {number}\n" for number in range(100)))
+    (root / "model.py").write_text("hidden = 8\n")
+    (root / "gone.py").write_text("to be deleted\n")
+    (root / "src").mkdir()
+    (root / "src" / "data.bin").write_bytes(bytes(range(256)) * 4)
+    (root / ".gitignore").write_text("*.log\nmodel.*\n!model.py\n")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "first")
+    (root / "model.py").write_text("hidden = 16\n")
+    git(root, "commit", "-qam", "second: wider")
+    train = (root / "train.py").read_text().replace("line 50\n", "line fifty\n")
+    (root / "train.py").write_text(train)
+    (root / "staged.py").write_text("staged = True\n")
+    git(root, "add", "staged.py")
+    (root / "new file.txt").write_text("untracked\n")
+    (root / "gone.py").unlink()
+    (root / "run.log").write_text("ignored\n")
+    return root
