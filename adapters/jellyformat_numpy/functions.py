@@ -48,9 +48,7 @@ def save(
     _save(file, ".npy", lambda target: np.save(target, arr, **kwargs), _Trailer(), snapshot)
 
 
-def savez(
-    file: str | os.PathLike[str] | IO[bytes], *args: Any, snapshot: _Snapshot | None = None, **kwds: Any
-) -> None:
+def savez(file: str | os.PathLike[str] | IO[bytes], *args: Any, snapshot: _Snapshot | None = None, **kwds: Any) -> None:
     """``np.savez`` with a snapshot in the file that ``np.load`` does not list (SPEC 14.2).
 
     Args:

@@ -22,9 +22,7 @@ class Appender(Protocol):
         """How to put ``container`` in."""
 
 
-def save_beside(
-    path: str | os.PathLike[str], write: Callable[[str], object], embed: Callable[[str], object]
-) -> None:
+def save_beside(path: str | os.PathLike[str], write: Callable[[str], object], embed: Callable[[str], object]) -> None:
     """Saves to a temporary file beside ``path``, embeds into that, and moves it over ``path``.
 
     The temporary file has the same name in a directory of its own: torch names the root inside the zip after the

@@ -10,6 +10,7 @@ from typing import Any
 
 import jellyformat_numpy
 import numpy as np
+import plans
 import pytest
 from jellyformat_numpy import ADAPTER
 from jellyformat_torch import ADAPTER as TORCH
@@ -19,7 +20,6 @@ from jellyformat_zip import ADAPTER as ZIP
 import jellyformat
 from jellyformat.errors import CorruptLocator, RefusedHost
 from jellyformat.source import BytesSource
-from tests.adapters import plans
 
 CONTAINER = plans.make_container()
 OTHER = plans.make_container(100_000, 1)

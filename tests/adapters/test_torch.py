@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pickle
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jellyformat_torch
+import plans
 import pygit2
 import pytest
 import torch
@@ -25,9 +27,9 @@ from jellyformat_torch import ADAPTER, _legacy
 from jellyformat_zip import ADAPTER as ZIP
 
 import jellyformat
+from jellyformat import limits
 from jellyformat.errors import BadHost, CorruptLocator, RefusedHost
 from jellyformat.source import BytesSource, FileSource, read_all
-from tests.adapters import plans
 
 CONTAINER = plans.make_container()
 OTHER = plans.make_container(100_000, 1)
@@ -296,6 +298,18 @@ def test_legacy_search_takes_the_first_whose_digest_matches() -> None:
     assert plans.described(cut) == ("tensor", CONTAINER[:-1], None)  # reading it will say that it is truncated
 
 
+def test_legacy_search_needs_all_of_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = CONTAINER[:16] + (500).to_bytes(8, "big") + CONTAINER[24:40]
+    rest = bytes(499)
+    data = LEGACY_START + head + hashlib.sha256(head + rest).digest() + rest
+    assert ADAPTER.find(BytesSource(data)) is None
+    data = LEGACY_START + CONTAINER
+    monkeypatch.setattr(limits, "MANIFEST_LENGTH", 100)
+    assert ADAPTER.find(BytesSource(data)) is not None
+    monkeypatch.setattr(limits, "MANIFEST_LENGTH", 99)
+    assert ADAPTER.find(BytesSource(data)) is None
+
+
 def test_legacy_search_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Places that look like containers cannot make the search take forever."""
     fake = CONTAINER[:16] + (5000).to_bytes(8, "big") + CONTAINER[24:40] + bytes(32)
@@ -367,6 +381,26 @@ def test_other_zips_are_not_torch(names: list[str]) -> None:
         for name in names:
             file.writestr(name, b"x")
     assert not ADAPTER.matches(BytesSource(buffer.getvalue()))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["r/data.pkl"],
+        ["r/x", "r/constants.pkl"],
+        ["r/version", "r/x", "r/byteorder"],
+        ["r/archive_format", "r/archive_version"],
+        ["r/.data/version", "r/.data/serialization_id"],
+    ],
+)
+def test_what_torch_leaves_in_a_zip(names: list[str]) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name in names:
+            file.writestr(name, b"x")
+    data = buffer.getvalue()
+    assert ADAPTER.matches(BytesSource(data))
+    assert not ADAPTER.matches(BytesSource(data.replace(b"PK\x01\x02", b"PK\x01\x03")))
 
 
 @pytest.mark.parametrize(

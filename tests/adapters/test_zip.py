@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import plans
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,6 @@ from jellyformat_zip import ADAPTER, ZipAdapter, _find, _records
 from jellyformat.errors import BadHost, CorruptLocator, JellyError, RefusedHost
 from jellyformat.host import Append, Carried
 from jellyformat.source import BytesSource, FileSource, Source, Window, read_all
-from tests.adapters import plans
 
 CONTAINER = plans.make_container()
 LISTING = ZipAdapter(listed=True)
@@ -295,11 +295,14 @@ def test_embed_into_repacked_leaves_one() -> None:
         assert plans.strip(adapter, carrying) == data
 
 
-def test_two_containers() -> None:
+def test_two_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_find, "CHUNK", len(CONTAINER))  # so that one byte more lies in no chunk of the first
     other = plans.make_container(5000, 9)
     late = CONTAINER[:-1] + bytes([CONTAINER[-1] ^ 1])
     for names in (("r/" + NAME, NAME), ("r/data/0", "r/data/17")):
-        for second in (other, late, CONTAINER[:-1]):
+        for second in (other, late, CONTAINER[:-1], CONTAINER + b"1"):
+            if second == CONTAINER + b"1" and names[1] != NAME:
+                continue  # a tensor may be longer than its container
             with pytest.raises(BadHost) as caught:
                 ADAPTER.find(BytesSource(repacked({"r/x": b"", names[0]: CONTAINER, names[1]: second})))
             assert caught.value.requirement == "JF-ZIP-003"
@@ -325,6 +328,21 @@ def test_no_tensor_by_another_name(name: str) -> None:
 
 def test_compressed_tensor_is_none() -> None:
     assert ADAPTER.find(BytesSource(repacked({"r/data/0": CONTAINER}, zipfile.ZIP_DEFLATED))) is None
+
+
+@pytest.mark.parametrize(("place", "value"), [(6, b"\1"), (8, b"\x08")], ids=["encrypted", "deflated"])
+def test_tensor_that_is_not_bare(place: int, value: bytes) -> None:
+    """What lies there begins as a container, but the zip says that it is encrypted or compressed."""
+    data = repacked({"r/data/0": CONTAINER})
+    assert ADAPTER.find(BytesSource(data)) is not None
+    data = put(put(data, place, value), directory_field(data, place + 2), value)
+    assert ADAPTER.find(BytesSource(data)) is None
+
+
+@pytest.mark.parametrize("root", ["ascii", "größe"])
+def test_root_keeps_its_encoding(root: str) -> None:
+    carrying = plans.embed(LISTING, make_zip((f"{root}/x",)), CONTAINER)
+    assert list(contents(carrying)) == [f"{root}/x", f"{root}/{NAME}"]
 
 
 # What is broken
@@ -492,6 +510,35 @@ def test_deflated_data_that_do_not_end(cut: int) -> None:
     assert caught.value.requirement == "JF-ZIP-004"
 
 
+@pytest.mark.parametrize("chunk", ["all of the stream", "more", "one byte"])
+def test_deflated_data_with_more_behind(monkeypatch: pytest.MonkeyPatch, chunk: str) -> None:
+    """Bytes behind the end of the deflate stream are an error wherever the reads fall; reads of any size work."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    container = CONTAINER[:72] + bytes(280)  # zlib has taken all of the input before it gives the end of this
+    stream = compressor.compress(container) + compressor.flush()
+    monkeypatch.setattr(_find, "CHUNK", {"all of the stream": len(stream), "more": 1 << 20, "one byte": 1}[chunk])
+    for junk in (b"", b"junk"):
+        data = repacked({"r/" + NAME: stream + junk})
+        for place, value in ((8, b"\x08"), (22, len(container).to_bytes(4, "little"))):
+            data = put(put(data, place, value), directory_field(data, place + 2), value)
+        if junk:
+            with pytest.raises(BadHost) as caught:
+                ADAPTER.find(BytesSource(data))
+            assert caught.value.requirement == "JF-ZIP-004"
+        else:
+            assert plans.described(ADAPTER.find(BytesSource(data))) == ("listed", container, None)
+
+
+def test_inflated_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = listed_zip(zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(_find, "INFLATE_LIMIT", len(CONTAINER))
+    assert ADAPTER.find(BytesSource(data)) is not None
+    monkeypatch.setattr(_find, "INFLATE_LIMIT", len(CONTAINER) - 1)
+    with pytest.raises(BadHost) as caught:
+        ADAPTER.find(BytesSource(data))
+    assert caught.value.requirement == "JF-ZIP-004"
+
+
 # What is refused
 
 
@@ -641,6 +688,12 @@ def test_wide_fields() -> None:
 
     far: Source = Far()
     assert _records.read_data_offset(far, archive, first) == offset + 30 + 3 + 20
+
+
+def test_zip64_end_record_of_the_host_is_kept() -> None:
+    zip64 = _records.Zip64(1, 2, b"3")
+    end = _records.format_end(_records.Archive(70_000, 1, 2, b"", zip64))
+    assert end.startswith(b"PK\6\6" + (45).to_bytes(8, "little") + b"\1\0\2\0")
 
 
 def test_zip64_extra_fields() -> None:
