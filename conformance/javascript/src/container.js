@@ -1,0 +1,102 @@
+// SPEC section 3: header, manifest, blocks.
+import { fail } from './errors.js';
+import { equal, hex, unbinary } from './bytes.js';
+import { sha256 } from './hash.js';
+import { asSource } from './source.js';
+import { parseHeader, checkDigest, HEADER_LENGTH } from './header.js';
+import { decompress } from './zstd.js';
+import { parseManifest, allStates } from './manifest.js';
+import { Objects } from './records.js';
+import { flatten, SUBMODULE } from './objects.js';
+import { LIMITS } from './limits.js';
+import { verify } from './verify.js';
+
+export class Container {
+  /**
+   * Reads and checks header and manifest; no block is read.
+   * @param input an ArrayBuffer, Uint8Array, Blob, File or Source that begins with the container
+   * @param {{whole?: boolean}} options whole: nothing may lie behind the container
+   */
+  static async open(input, { whole = true } = {}) {
+    const source = asSource(input);
+    const header = parseHeader(await source.peek(0, HEADER_LENGTH), source.size, whole);
+    const frame = await source.read(HEADER_LENGTH, header.manifestLength);
+    checkDigest(header, frame);
+    const raw = await decompress(frame, header.manifestRawLength, LIMITS.window);
+    return new Container(source, header, parseManifest(raw, header));
+  }
+
+  constructor(source, header, manifest) {
+    this.source = source;
+    this.header = header;
+    this.manifest = manifest;
+  }
+
+  get digest() {
+    return hex(this.header.digest);
+  }
+
+  get snapshotId() {
+    return hex(this.manifest.snapshotId);
+  }
+
+  /** All bytes of the container. */
+  bytes() {
+    return this.source.read(0, this.header.totalLength);
+  }
+
+  /**
+   * Reads the blocks of known kinds that `wanted` takes, and checks their hashes, records and objects.
+   * With `all`, the hashes of blocks of unknown kinds too.
+   */
+  async loadBlocks(wanted = () => true, all = false) {
+    const { manifest } = this;
+    const objects = new Objects(manifest.state.objectFormat, manifest.history.prerequisites.length > 0);
+    for (const block of manifest.blocks) {
+      if (!(block.known ? wanted(block) : all)) continue;
+      const frame = await this.source.read(block.offset, block.length);
+      if (!equal(sha256(frame), block.sha256)) {
+        fail('corrupt.block', block.known ? 'JF-BLK-005' : 'JF-BLK-002', `the SHA-256 of a ${block.kind} block does not match: bytes were changed`);
+      }
+      if (!block.known) continue;
+      const raw = await decompress(frame, block.rawLength, block.kind === 'history' ? LIMITS.historyWindow : LIMITS.window);
+      objects.addBlock(raw, block);
+    }
+    this.objects = objects;
+    return objects;
+  }
+
+  async #stateObjects() {
+    return this.objects ?? this.loadBlocks((block) => block.kind === 'state');
+  }
+
+  verify() {
+    return verify(this);
+  }
+
+  /**
+   * The files of the worktree (of HEAD where there is none), those of nested repositories too.
+   * @returns {Promise<{path: Uint8Array, mode: number, oid: Uint8Array, size: number}[]>} sorted by path
+   */
+  async files() {
+    const objects = await this.#stateObjects();
+    const out = new Map();
+    for (const { state, full } of allStates(this.manifest.state)) {
+      const root = state.worktree ? state.worktree.tree : objects.commit(state.head.commit ?? '')?.tree ?? null;
+      for (const [path, { mode, oid }] of flatten(objects, root)) {
+        if (mode !== SUBMODULE && !out.has(full + path)) out.set(full + path, { mode, oid, size: objects.get(oid)?.size ?? 0 });
+      }
+    }
+    return [...out].sort((a, b) => (a[0] < b[0] ? -1 : 1))
+      .map(([path, { mode, oid, size }]) => ({ path: unbinary(path), mode, oid: unbinary(oid), size }));
+  }
+
+  /** The bytes of one of `files()`; null where the path is none, or its blob is not in the container. */
+  async cat(path) {
+    const file = (await this.files()).find((entry) => equal(entry.path, path));
+    if (!file) return null;
+    const objects = await this.#stateObjects();
+    const oid = String.fromCharCode(...file.oid);
+    return objects.has(oid) ? objects.content(oid) : null;
+  }
+}

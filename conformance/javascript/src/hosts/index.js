@@ -1,0 +1,39 @@
+// SPEC section 14: is there a container, and at what bytes. Nothing of a host is unpickled or executed.
+import { fail } from '../errors.js';
+import { equal, view } from '../bytes.js';
+import { asSource } from '../source.js';
+import { MAGIC } from '../header.js';
+import { findInZip } from './zip.js';
+import { findInSafetensors } from './safetensors.js';
+import { findInTrailer } from './trailer.js';
+
+export const HOSTS = ['jelly', 'zip', 'safetensors', 'trailer'];
+
+const starts = (bytes, ...magic) => equal(bytes.subarray(0, magic.length), magic);
+
+async function detect(source) {
+  const start = await source.peek(0, 9);
+  if (starts(start, ...MAGIC)) return 'jelly';
+  if (starts(start, 0x50, 0x4b, 0x03, 0x04) || starts(start, 0x50, 0x4b, 0x05, 0x06)) return 'zip';
+  if (start.length === 9 && start[8] === 0x7b) {
+    const length = view(start).getBigUint64(0, true);
+    if (length >= 2n && length <= 100_000_000n && 8n + length <= BigInt(source.size)) return 'safetensors';
+  }
+  return 'trailer';
+}
+
+/**
+ * @returns {Promise<{host: string, form: string, source: import('../source.js').Source, whole: boolean}>}
+ *   `source` begins with the container; `whole`: and must end with it
+ */
+export async function find(input) {
+  const source = asSource(input);
+  const host = await detect(source);
+  let found;
+  if (host === 'jelly') found = { form: 'bare', source, whole: true };
+  else if (host === 'zip') found = await findInZip(source);
+  else if (host === 'safetensors') found = await findInSafetensors(source);
+  else found = await findInTrailer(source);
+  if (found === null) fail('absent.snapshot', null, `this file (${host}) has no container`);
+  return { host, ...found };
+}

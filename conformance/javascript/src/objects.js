@@ -1,0 +1,126 @@
+// SPEC sections 9.1 and 9.2: what is read of commits and trees.
+import { fail } from './errors.js';
+import { binary, fromHex } from './bytes.js';
+import { longComponent, unsafeComponent, checkLength } from './paths.js';
+import { LIMITS } from './limits.js';
+
+export const COMMIT = 1;
+export const TREE = 2;
+export const BLOB = 3;
+export const TAG = 4;
+export const KIND_NAMES = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
+
+export const REGULAR = 0o100644;
+export const EXECUTABLE = 0o100755;
+export const LINK = 0o120000;
+export const DIRECTORY = 0o40000;
+export const SUBMODULE = 0o160000;
+
+const NEWLINE = 10;
+
+function line(content, at) {
+  const end = content.indexOf(NEWLINE, at);
+  return end < 0 ? null : binary(content.subarray(at, end));
+}
+
+/** @returns {{tree: string, parents: string[]}} oids as binary strings */
+export function parseCommit(content, oidLength) {
+  const bad = (message) => fail('malformed.object', 'JF-OBJ-001', message);
+  const oid = (text) => {
+    if (text.length !== 2 * oidLength || !/^[0-9a-f]*$/.test(text)) bad('an oid in a commit that is not lower-case hex');
+    return binary(fromHex(text));
+  };
+  let at = 0;
+  const first = line(content, at);
+  if (first === null || !first.startsWith('tree ')) bad('a commit that does not begin with a line tree');
+  const out = { tree: oid(first.slice(5)), parents: [] };
+  at += first.length + 1;
+  for (;;) {
+    const next = line(content, at);
+    if (next === null || !next.startsWith('parent ')) return out;
+    out.parents.push(oid(next.slice(7)));
+    at += next.length + 1;
+  }
+}
+
+/** JF-OBJ-006 */
+export function readMode(digits) {
+  const bits = parseInt(digits, 8);
+  switch (bits & 0o170000) {
+    case 0o040000: return DIRECTORY;
+    case 0o120000: return LINK;
+    case 0o100000: return bits & 0o100 ? EXECUTABLE : REGULAR;
+    default: return SUBMODULE;
+  }
+}
+
+const safeNames = new Set();
+
+/** @returns {{digits: string, mode: number, name: string, oid: string}[]} */
+export function parseTree(content, oidLength) {
+  const bad = (message) => fail('malformed.object', 'JF-OBJ-002', message);
+  const out = [];
+  let at = 0;
+  while (at < content.length) {
+    const space = content.indexOf(0x20, at);
+    if (space <= at || space - at > 7) bad(`no mode in a tree at ${at}`);
+    const digits = binary(content.subarray(at, space));
+    if (!/^[0-7]+$/.test(digits)) bad(`a mode that is not octal in a tree at ${at}`);
+    const nul = content.indexOf(0, space + 1);
+    if (nul < 0) bad(`no name in a tree at ${at}`);
+    const name = binary(content.subarray(space + 1, nul));
+    at = nul + 1 + oidLength;
+    if (at > content.length) bad('a tree that is cut off');
+    out.push({ digits, mode: readMode(digits), name, oid: binary(content.subarray(nul + 1, at)) });
+  }
+  for (const { name } of out) if (longComponent(name)) fail('limit.path', 'JF-PTH-002', `a name of ${name.length} bytes`);
+  for (const { name } of out) {
+    if (safeNames.has(name)) continue;
+    if (unsafeComponent(name)) fail('unsafe.path', 'JF-OBJ-003', `unsafe name ${JSON.stringify(name)} in a tree`);
+    if (safeNames.size < 100_000) safeNames.add(name);
+  }
+  return out;
+}
+
+const STRICT_MODES = ['100644', '100755', '120000', '40000', '160000'];
+
+export function checkStrict(entries) {
+  const seen = new Set();
+  let before = null;
+  for (const { digits, mode, name } of entries) {
+    if (!STRICT_MODES.includes(digits)) fail('malformed.object', 'JF-OBJ-004', `mode ${digits} in a strict tree`);
+    const key = mode === DIRECTORY ? `${name}/` : name;
+    if ((before !== null && !(before < key)) || seen.has(name)) {
+      fail('malformed.object', 'JF-OBJ-005', `a strict tree that is not in order, or has ${JSON.stringify(name)} twice`);
+    }
+    seen.add(name);
+    before = key;
+  }
+}
+
+/**
+ * All entries but directories: path → {mode, oid}. Trees that are not there are empty.
+ * `directories` gets the paths of the trees on the way.
+ */
+export function flatten(objects, root, directories = null) {
+  const out = new Map();
+  let count = 0;
+  const walk = (oid, prefix) => {
+    const entries = objects.tree(oid);
+    if (entries === null) return;
+    for (const entry of entries) {
+      count += 1;
+      if (count > LIMITS.treeEntries) fail('limit.count', null, `more than ${LIMITS.treeEntries} entries`);
+      const path = prefix + entry.name;
+      checkLength(path);
+      if (entry.mode === DIRECTORY) {
+        directories?.add(path);
+        walk(entry.oid, `${path}/`);
+      } else {
+        out.set(path, { mode: entry.mode, oid: entry.oid });
+      }
+    }
+  };
+  if (root !== null) walk(root, '');
+  return out;
+}

@@ -1,0 +1,90 @@
+// SPEC section 7.2: the summary, derived from the state and the objects.
+import { flatten, REGULAR, EXECUTABLE, SUBMODULE } from './objects.js';
+import { allStates } from './manifest.js';
+
+const REGULARS = [REGULAR, EXECUTABLE];
+const type = (mode) => (REGULARS.includes(mode) ? REGULAR : mode);
+const same = (a, b) => a.mode === b.mode && a.oid === b.oid;
+const changed = (a, b) => (type(a.mode) !== type(b.mode) ? 'T' : 'M');
+
+/** H, I and W of one state, flattened. */
+export function flatTrees(objects, state) {
+  const commit = state.head.commit === null ? null : objects.commit(state.head.commit);
+  return {
+    head: flatten(objects, commit?.tree ?? null),
+    index: flatten(objects, state.index?.tree ?? null),
+    worktree: flatten(objects, state.worktree?.tree ?? null),
+  };
+}
+
+function changesOf(state, { head, index, worktree }) {
+  const conflicts = new Set((state.index?.conflicts ?? []).map((entry) => entry.path));
+  const added = new Set((state.index?.intentToAdd ?? []).map((entry) => entry.path));
+  const omitted = new Set((state.worktree?.omitted ?? []).map((entry) => entry.path));
+  const converted = new Set(state.worktree?.converted ?? []);
+  const skipped = new Set(state.index?.skipWorktree ?? []);
+  const staged = [];
+  const unstaged = [];
+  const untracked = [];
+  if (state.index !== null) {
+    for (const path of new Set([...head.keys(), ...index.keys()])) {
+      if (conflicts.has(path)) continue;
+      const [old, now] = [head.get(path), index.get(path)];
+      if (!old) staged.push(['A', path]);
+      else if (!now) staged.push(['D', path]);
+      else if (!same(old, now)) staged.push([changed(old, now), path]);
+    }
+  }
+  if (state.index !== null && state.worktree !== null) {
+    for (const [path, old] of index) {
+      if (conflicts.has(path) || omitted.has(path)) continue;
+      const now = worktree.get(path);
+      if (!now) {
+        if (!skipped.has(path)) unstaged.push(['D', path]);
+      } else if (!same(old, now) && !converted.has(path)) unstaged.push([changed(old, now), path]);
+    }
+    for (const path of added) if (!omitted.has(path)) unstaged.push([worktree.has(path) ? 'A' : 'D', path]);
+  }
+  if (state.worktree !== null) {
+    for (const path of worktree.keys()) {
+      if (!index.has(path) && !conflicts.has(path) && !added.has(path)) untracked.push(path);
+    }
+  }
+  return { staged, unstaged, untracked, conflicted: [...conflicts] };
+}
+
+const inOrder = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Everything but `commit`. `flat` gives the flattened trees of a state. */
+export function deriveSummary(objects, outermost, flat) {
+  const lists = { staged: new Map(), unstaged: new Map(), untracked: new Map(), conflicted: new Map() };
+  let files = 0;
+  let size = 0;
+  // The outer state comes first, so that its letter stays where two list the same path.
+  for (const { state, full } of allStates(outermost)) {
+    const trees = flat(state);
+    const own = changesOf(state, trees);
+    for (const [name, list] of Object.entries(own)) {
+      for (const entry of list) {
+        const [letter, path] = Array.isArray(entry) ? entry : [null, entry];
+        if (!lists[name].has(full + path)) lists[name].set(full + path, letter);
+      }
+    }
+    for (const entry of (state.worktree === null ? trees.head : trees.worktree).values()) {
+      if (entry.mode === SUBMODULE) continue;
+      files += 1;
+      size += objects.get(entry.oid)?.size ?? 0;
+    }
+  }
+  const entries = (name) => [...lists[name]].sort((a, b) => inOrder(a[0], b[0]));
+  const withLetters = (name) => entries(name).map(([path, letter]) => ({ letter, path }));
+  return {
+    conflicted: entries('conflicted').map(([path]) => path),
+    files,
+    size,
+    staged: withLetters('staged'),
+    unstaged: withLetters('unstaged'),
+    untracked: entries('untracked').map(([path]) => path),
+  };
+}
+
