@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import zstandard
+
 from jellyformat import blocks, container, manifest, msgpack
 from jellyformat.blocks import BlockWriter
 from jellyformat.container import DiffRecord, ObjectRecord, Record
@@ -24,7 +26,7 @@ from jellyformat.msgpack import Value
 from jellyformat.objects import BLOB, COMMIT, TREE, Leaf, build_trees, object_id
 
 
-def frame(raw: bytes, **options: int) -> bytes:
+def frame(raw: bytes, **options: Any) -> bytes:
     """One zstd frame."""
     return zstandard.ZstdCompressor(**options).compress(raw)
 
@@ -106,20 +108,20 @@ class Crafted:
     parts: Manifest
     records: list[Record]
 
-    def with_state(self, **changes: object) -> bytes:
+    def with_state(self, **changes: Any) -> bytes:
         """The container with fields of the outermost state changed."""
-        state = replace(self.parts.state, **changes)  # type: ignore[arg-type]
+        state = replace(self.parts.state, **changes)
         return assemble(replace(self.parts, state=state), self.records)
 
-    def with_worktree(self, **changes: object) -> bytes:
+    def with_worktree(self, **changes: Any) -> bytes:
         """The container with fields of the worktree changed."""
         assert self.parts.state.worktree is not None
-        return self.with_state(worktree=replace(self.parts.state.worktree, **changes))  # type: ignore[arg-type]
+        return self.with_state(worktree=replace(self.parts.state.worktree, **changes))
 
-    def with_index(self, **changes: object) -> bytes:
+    def with_index(self, **changes: Any) -> bytes:
         """The container with fields of the index changed."""
         assert self.parts.state.index is not None
-        return self.with_state(index=replace(self.parts.state.index, **changes))  # type: ignore[arg-type]
+        return self.with_state(index=replace(self.parts.state.index, **changes))
 
     def with_leaves(self, leaves: dict[bytes, Leaf], extra: tuple[Record, ...] = ()) -> bytes:
         """The container with another worktree tree."""
@@ -127,7 +129,9 @@ class Crafted:
         new = [ObjectRecord(TREE, content) for content in trees.contents.values()]
         known = {object_id(record.kind, record.content) for record in self.records if isinstance(record, ObjectRecord)}
         records = self.records + [
-            record for record in (*new, *extra) if object_id(record.kind, record.content) not in known  # type: ignore[union-attr]
+            record
+            for record in (*new, *extra)
+            if object_id(record.kind, record.content) not in known  # type: ignore[union-attr]
         ]
         worktree = Worktree(tree=trees.root)
         parts = replace(self.parts, state=replace(self.parts.state, worktree=worktree))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jellyformat import diffs, limits
 from jellyformat.errors import BadDiff, SizeLimit
 
-lines = st.lists(st.sampled_from([b"\n", b"a\n", b"some line\n", b"another line here\n", b"x" * 40, b"\r\n"]), max_size=60)
+lines = st.lists(
+    st.sampled_from([b"\n", b"a\n", b"some line\n", b"another line here\n", b"x" * 40, b"\r\n"]), max_size=60
+)
 texts = st.one_of(lines.map(b"".join), st.binary(max_size=200))
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from craft import assemble, change_value, crafted
+from test_container import check
+
 from jellyformat import errors
 from jellyformat.container import ObjectRecord
 from jellyformat.manifest import is_ref
@@ -14,7 +16,6 @@ from jellyformat.model import Conflict, Head, Nested, Omitted, Operation, State,
 from jellyformat.objects import BLOB, COMMIT, EXECUTABLE, GITLINK, REGULAR, Leaf, object_id
 from jellyformat.reader import Container
 from jellyformat.source import BytesSource
-from test_container import check
 
 OID = bytes(20)
 NEW = object_id(BLOB, b"new\n")
@@ -103,6 +104,9 @@ def test_every_field_has_its_type(path: tuple[Any, ...]) -> None:
                 check(data)
 
 
+OMITTED = {"path": b"x", "reason": "size", "size": 1, "sha256": None}
+
+
 def edit(path: tuple[Any, ...], new: Any) -> Callable[[], bytes]:
     return lambda: change_value(good(), lambda value: at(value, path[:-1]).__setitem__(path[-1], new))
 
@@ -125,8 +129,14 @@ def edit(path: tuple[Any, ...], new: Any) -> Callable[[], bytes]:
         (edit(("state", "index", "conflicts"), [[b"a", None, None, None]]), "JF-MAN-002"),
         (edit(("state", "index", "conflicts"), [[b"a", [0o100600, OID], None, None]]), "JF-MAN-002"),
         (edit(("state", "index", "intent_to_add"), [[b"a", 0o40000]]), "JF-MAN-002"),
-        (edit(("state", "worktree", "omitted"), [{"path": b"x", "reason": "x", "size": 1, "sha256": None}]), "JF-MAN-002"),
-        (edit(("state", "worktree", "omitted"), [{"path": b"../x", "reason": "size", "size": 1, "sha256": None}]), "JF-PTH-001"),
+        (
+            edit(("state", "worktree", "omitted"), [{"path": b"x", "reason": "x", "size": 1, "sha256": None}]),
+            "JF-MAN-002",
+        ),
+        (
+            edit(("state", "worktree", "omitted"), [{"path": b"../x", "reason": "size", "size": 1, "sha256": None}]),
+            "JF-PTH-001",
+        ),
         (edit(("state", "worktree", "empty_directories"), [b".git/x"]), "JF-PTH-001"),
         (edit(("state", "operation"), {"kind": "party", "heads": [], "message": None}), "JF-MAN-002"),
         (edit(("state", "submodules"), [{"path": b"x", "state": {}}]), "JF-MAN-001"),
@@ -170,7 +180,10 @@ def nest(state: State, depth: int) -> State:
     [
         ({"conflicts": (Conflict(b"src/a.py", (REGULAR, OLD), None, None),)}, "JF-IDX-001"),
         ({"intent_to_add": ((b"src/a.py", REGULAR),)}, "JF-IDX-001"),
-        ({"conflicts": (Conflict(b"c", (REGULAR, OLD), None, None),), "intent_to_add": ((b"c", REGULAR),)}, "JF-IDX-001"),
+        (
+            {"conflicts": (Conflict(b"c", (REGULAR, OLD), None, None),), "intent_to_add": ((b"c", REGULAR),)},
+            "JF-IDX-001",
+        ),
         ({"conflicts": (Conflict(b"c", (REGULAR, OID), None, None),)}, "JF-NED-001"),
         ({"conflicts": (Conflict(b"c", (REGULAR, object_id(COMMIT, b"")), None, None),)}, "JF-NED-001"),
         ({"skip_worktree": (b"b.py",)}, "JF-IDX-002"),

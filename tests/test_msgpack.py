@@ -6,6 +6,7 @@ import msgpack as library
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jellyformat import msgpack
 from jellyformat.errors import BadMsgpack, DepthLimit, JellyError
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import git
+from gitrepo import git
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jellyformat.errors import BadObject, UnsafePath
 from jellyformat.objects import (
     BLOB,

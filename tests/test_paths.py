@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jellyformat.errors import PathLimit, UnsafePath
 from jellyformat.paths import check_path, is_portable, is_unsafe, not_portable, show_name
 
@@ -34,7 +35,20 @@ UNSAFE = [
     b".git\xe2\x81\xaf",
     b"\xe2\x80\xaa.git",
 ]
-SAFE = [b".gitignore", b".gitmodules", b".github", b"git", b"git~2", b"a.git", b"...", b"\xff", b"a b", b"con", b"a:b", b"\\"]
+SAFE = [
+    b".gitignore",
+    b".gitmodules",
+    b".github",
+    b"git",
+    b"git~2",
+    b"a.git",
+    b"...",
+    b"\xff",
+    b"a b",
+    b"con",
+    b"a:b",
+    b"\\",
+]
 
 
 @pytest.mark.parametrize("name", UNSAFE)

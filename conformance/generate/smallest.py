@@ -1,7 +1,7 @@
 """Make the smallest container, and its annotated hex for section 1 of SPEC.md. Standard library only.
 
-    python conformance/generate/smallest.py           write the vector, and the hex into SPEC.md
-    python conformance/generate/smallest.py --check   fail where either differs from what would be written
+python conformance/generate/smallest.py           write the vector, and the hex into SPEC.md
+python conformance/generate/smallest.py --check   fail where either differs from what would be written
 """
 
 from __future__ import annotations

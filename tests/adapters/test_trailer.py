@@ -148,6 +148,7 @@ GOOD: dict[str, bytes] = {
     "floats": np.linspace(0, 1, 9999, dtype=np.float32).tobytes(),
     "noise": NOISE,
     "not quite zlib": b"\x78\x9c" + b"\xff" * 3000,
+    "two bytes as of zlib": b"\x78\x9c",
     "empty": b"",
 }
 
@@ -225,6 +226,9 @@ def test_a_zip_end_record_is_looked_for_where_readers_do() -> None:
     assert refusal(BytesSource(archive + bytes(65_557 - 22))) is not None
     assert refusal(BytesSource(NOISE + archive + bytes(65_557 - 21))) is None
     assert refusal(BytesSource(NOISE + b"PK\x05\x06" + NOISE[:50])) is None
+    with_comment = archive[:-2] + b"\x0a\0" + b"ten bytes."
+    assert refusal(BytesSource(NOISE + with_comment)) is not None
+    assert refusal(BytesSource(NOISE + with_comment[:-1])) is None
 
 
 @pytest.mark.parametrize("protocol", range(2, 6))

@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from zygote import OLD, SCENARIOS, BrokenOff
 
 from jellyformat.atomic import recover
 from jellyformat.newfile import sweep
-from tests.faults.zygote import OLD, SCENARIOS, BrokenOff
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
@@ -37,7 +37,7 @@ class Zygote:
     """The process that forks the children."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.zygote"]
+        command = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def say(self, line: str) -> int:

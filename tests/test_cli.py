@@ -1,0 +1,174 @@
+"""The command line: exit codes, JSON, refusals, and what a hostile file can do to a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gitrepo import git
+from test_story import jelly
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("verify",), ("show",), ("show", "--nonsense"), ("embed",), ("extract", "x"), ("export", "x"),
+     ("snapshot", "--history", "0"), ("snapshot", "--history", "x"), ("snapshot", "--max-size", "x")],
+)  # fmt: skip
+def test_wrong_usage(arguments: tuple[str, ...], repository: Path) -> None:
+    jelly(repository, *arguments, code=2)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    (tmp_path / "bare.bin").write_bytes(b"\x00\x01\x02" * 100)
+    for command in ("show", "verify", "strip", "ls"):
+        jelly(tmp_path, command, "bare.bin", code=3)
+        jelly(tmp_path, command, "missing.bin", code=3)
+    jelly(tmp_path, "snapshot", code=3)
+    jelly(tmp_path, "embed", "bare.bin", code=3)
+    assert (tmp_path / "bare.bin").read_bytes() == b"\x00\x01\x02" * 100
+
+
+def test_the_system_says_no(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    jelly(tmp_path, "show", "directory", code=5)
+    jelly(tmp_path, "verify", "directory", code=5)
+
+
+def test_verify_many(repository: Path) -> None:
+    jelly(repository, "snapshot", "-o", "good.jelly")
+    data = (repository / "good.jelly").read_bytes()
+    (repository / "bad.jelly").write_bytes(data[:-1])
+    (repository / "bare.bin").write_bytes(b"\0\1")
+    done = jelly(repository, "verify", "good.jelly", "bad.jelly", "bare.bin", "--json", code=1)
+    decoder, text, reports = json.JSONDecoder(), done.stdout.decode(), []
+    while text.strip():
+        report, end = decoder.raw_decode(text.lstrip())
+        reports.append(report)
+        text = text.lstrip()[end:]
+    assert [report["ok"] for report in reports] == [True, False, False]
+    assert reports[1]["error"]["class"] == "truncated"
+    assert reports[1]["error"]["requirement"] == "JF-HDR-004"
+    assert reports[2]["error"]["class"] == "absent.snapshot"
+    jelly(repository, "verify", "good.jelly", "bare.bin", code=3)
+
+
+def test_nothing_is_written_over(repository: Path) -> None:
+    jelly(repository, "snapshot", "-o", "x.jelly")
+    before = (repository / "x.jelly").read_bytes()
+    jelly(repository, "snapshot", "-o", "x.jelly", code=4)
+    jelly(repository, "extract", "x.jelly", "-o", "x.jelly", code=4)
+    jelly(repository, "export", "x.jelly", "src", code=4)
+    assert (repository / "x.jelly").read_bytes() == before
+    jelly(repository, "snapshot", "-o", "x.jelly", "--replace")
+    jelly(repository, "embed", "x.jelly", code=4)
+    jelly(repository, "strip", "x.jelly", code=4)
+
+
+def test_default_name(repository: Path) -> None:
+    commit = git(repository, "rev-parse", "HEAD").decode()
+    jelly(repository, "snapshot")
+    assert (repository / f"project-{commit[:10]}.jelly").is_file()
+
+
+def test_export_into_an_empty_directory(repository: Path, tmp_path: Path) -> None:
+    jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
+    (tmp_path / "empty").mkdir()
+    jelly(tmp_path, "export", "x.jelly", "empty")
+    assert (tmp_path / "empty" / "model.py").read_text() == "hidden = 16\n"
+    jelly(tmp_path, "export", "x.jelly", "empty", code=4)
+
+
+def test_diff_applies_with_git(repository: Path, tmp_path: Path) -> None:
+    """What W&B, MLflow and ClearML got wrong: the patch makes the files on disk out of HEAD's."""
+    (repository / "no newline").write_text("ends without")
+    (repository / 'tab\tquote"é').write_text("odd name\n")
+    (repository / "crlf.txt").write_bytes(b"one\r\ntwo\r\n")
+    (repository / "empty").write_text("")
+    (repository / "model.py").chmod(0o755)
+    (repository / "link").symlink_to("model.py")
+    jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
+    patch = jelly(repository, "diff", str(tmp_path / "x.jelly")).stdout
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(repository), str(clone))
+    git(clone, "apply", "--whitespace=nowarn", "-", data=patch)
+    for path in repository.rglob("*"):
+        relative = path.relative_to(repository)
+        if ".git" in relative.parts or path.is_dir() or path.suffix == ".log":
+            continue
+        other = clone / relative
+        assert other.is_symlink() == path.is_symlink()
+        assert other.read_bytes() == path.read_bytes(), relative
+        assert os.access(other, os.X_OK) == os.access(path, os.X_OK)
+    assert not (clone / "gone.py").exists()
+
+
+def test_diff_against_a_directory(repository: Path, tmp_path: Path) -> None:
+    jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
+    assert jelly(tmp_path, "diff", "x.jelly", "project").stdout == b""
+    (repository / "model.py").write_text("hidden = 32\n")
+    found = json.loads(jelly(tmp_path, "diff", "x.jelly", "project", "--json").stdout)
+    assert found == [{"change": "M", "path": "model.py"}]
+    jelly(tmp_path, "export", "x.jelly", "plain")
+    assert jelly(tmp_path, "diff", "x.jelly", "plain").stdout == b""
+    assert jelly(tmp_path, "diff", "x.jelly", "plain", "--stat").stdout == b""
+
+
+def test_log(repository: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for number, hidden in enumerate((16, 16, 32)):
+        (repository / "model.py").write_text(f"hidden = {hidden}\n")
+        (runs / str(number)).mkdir(parents=True)
+        file = runs / str(number) / "model.bin"
+        file.write_bytes(b"\0\1\2" * 50)
+        jelly(repository, "embed", str(file))
+    (runs / "other.txt").write_text("no checkpoint")
+    (runs / "broken.bin").write_bytes(file.read_bytes()[:-100] + file.read_bytes()[-99:])
+    found = json.loads(jelly(tmp_path, "log", "runs", "--json").stdout)
+    assert [Path(entry["file"]).parent.name for entry in found] == ["0", "1", "2"]
+    assert [entry["changes"] for entry in found] == [None, [], [{"change": "M", "path": "model.py"}]]
+    text = jelly(tmp_path, "log", "runs").stdout.decode()
+    assert text.count("●") == 3
+    assert "same files" in text
+    assert "M model.py" in text
+
+
+def test_nothing_of_a_snapshot_reaches_the_terminal_raw(repository: Path, tmp_path: Path) -> None:
+    (repository / "bad\x1b]0;title\x07\x1b[2J.py").write_text("x")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "subject \x1b[31mred\x07")
+    jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
+    for command in ("show", "ls", "verify", "log"):
+        done = jelly(tmp_path, command, "x.jelly")
+        assert b"\x1b" not in done.stdout
+        assert b"\x07" not in done.stdout
+
+
+def test_output_that_is_cut_off(repository: Path) -> None:
+    jelly(repository, "snapshot", "-o", "x.jelly")
+    command = f"{sys.executable} -m jellyformat ls x.jelly | true"
+    done = subprocess.run(["bash", "-c", command], cwd=repository, capture_output=True, check=False)
+    assert b"Traceback" not in done.stderr
+
+
+def test_it_stays_light() -> None:
+    """Neither a framework nor numpy, rich, pygit2 or click is imported before it is needed."""
+    code = (
+        "import sys; before = set(sys.modules); import jellyformat; found = set(sys.modules) - before;"
+        "heavy = {'torch', 'numpy', 'rich', 'pygit2', 'click', 'msgpack', 'zstandard'} & found; assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_show_stays_light(repository: Path) -> None:
+    jelly(repository, "snapshot", "-o", "x.jelly")
+    code = (
+        "import sys, runpy; sys.argv = ['jellyformat', 'show', 'x.jelly']\n"
+        "try: runpy.run_module('jellyformat', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'torch', 'numpy', 'rich', 'pygit2', 'safetensors', 'subprocess'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=repository, check=True, capture_output=True)
