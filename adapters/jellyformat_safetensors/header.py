@@ -58,7 +58,7 @@ class Site:
         form: ``metadata`` or ``tensor``.
         container: Its bytes.
         cut: Begin and end of the text to take out of the header.
-        exact: Whether it stands where and as it was inserted; else another tool wrote the header again.
+        exact: Whether it reads as it was inserted; else another tool wrote the header again.
         data_length: Bytes of tensors without it.
     """
 
@@ -153,7 +153,6 @@ def _metadata_site(header: Header, metadata: Object, member: Member) -> Site:
         1 <= len(fill) <= GRAIN
         and fill == fill[0] * len(fill)
         and len(same) % GRAIN == 0
-        and whole.start == around.start + 1
         and text[whole.start : whole.end + comma] == same
     )
     if exact:
@@ -188,12 +187,7 @@ def _tensor_site(source: Source, header: Header, member: Member) -> Site:
         raise bad_header("a tensor jellyformat that is not the last of the data", member.value)
     comma = header.outer.count > 1
     written = text[member.start : member.end + comma]
-    exact = (
-        member.start == header.outer.start + 1
-        and len(written) % GRAIN == 0
-        and _TENSOR.fullmatch(written) is not None
-        and (written[-1:] == b",") == comma
-    )
+    exact = len(written) % GRAIN == 0 and _TENSOR.fullmatch(written) is not None and (written[-1:] == b",") == comma
     cut = (member.start, member.end + comma) if exact else _around(text, member)
     return Site("tensor", Window(source, header.data_offset + begin, length), cut, exact, begin)
 

@@ -109,8 +109,8 @@ def _is_hdf5(source: Source, head: bytes, tail: bytes) -> bool:
 
 
 def _is_zlib(source: Source, head: bytes, tail: bytes) -> bool:
-    # RFC 1950: method 8, a window of at most 32 KiB, no dictionary, the first two bytes a multiple of 31.
-    if len(head) < 2 or head[0] & 15 != 8 or head[0] >> 4 > 7 or head[1] & 32 or (head[0] << 8 | head[1]) % 31:
+    # RFC 1950: method 8, a window of at most 32 KiB, the first two bytes a multiple of 31.
+    if len(head) < 2 or head[0] & 15 != 8 or head[0] >> 4 > 7 or (head[0] << 8 | head[1]) % 31:
         return False
     inflate = zlib.decompressobj()
     try:
