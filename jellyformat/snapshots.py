@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jellyformat import atomic, container, manifest, registry
-from jellyformat.errors import NoSnapshot, RefusedExists, RefusedHost
+from jellyformat.errors import BadHost, NoSnapshot, RefusedExists, RefusedHost
 from jellyformat.host import Plan
 from jellyformat.model import Manifest
 from jellyformat.reader import Container, open_container
@@ -131,7 +131,14 @@ def embed(path: PathLike, snap: Snapshot | None = None, *, out: PathLike | None 
     """
     data = (snap or snapshot()).to_bytes()
     with atomic.locked(Path(path), write=out is None) as target:
-        found = registry.find(target.source)
+        try:
+            found = registry.find(target.source)
+        except BadHost as error:
+            raise RefusedHost(
+                f"nothing can be put into {os.fspath(path)}: {error.message}",
+                requirement=error.requirement,
+                hint="nothing was changed; does its own framework still load it?",
+            ) from error
         if found.adapter is None:
             raise RefusedHost(
                 f"{os.fspath(path)} is a snapshot itself, not a file to put one into",

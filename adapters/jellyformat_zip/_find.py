@@ -61,7 +61,7 @@ def find_located(source: Source, end: EndRecord) -> Carried | None:
     if not _LOWER_HEX.fullmatch(digits):
         raise CorruptLocator(
             "the locator in the zip's comment is not 128 hex digits: bytes were changed",
-            requirement="JF-LOC-001",
+            requirement="JF-ZIP-006",
             offset=end.offset,
         )
     raw = bytes.fromhex(digits.decode("ascii"))
