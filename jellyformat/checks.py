@@ -17,6 +17,7 @@ from jellyformat.objects import (
     SYMLINK,
     TREE,
     parse_commit,
+    parse_tree,
 )
 from jellyformat.pool import Pool
 from jellyformat.summary import Flat, derive
@@ -142,7 +143,8 @@ class Checker:
                 raise StateMismatch(f"{oid.hex()} is called missing and is there", requirement="JF-HIS-003")
         for oid, place in list(places.items()):
             if place.kind == TREE:
-                for entry in self._flattener.entries(oid, strict=False):
+                # not through the flattener, which would keep every tree of the history
+                for entry in parse_tree(self._pool.read(oid), self._oid_length, strict=False):
                     if entry.mode != GITLINK:
                         self._named(entry.oid, TREE if entry.mode == DIRECTORY else BLOB)
         return len(commits)

@@ -11,13 +11,13 @@ from jellyformat import diffs, limits
 from jellyformat.container import DiffRecord, ObjectRecord, Record, read_block, read_records
 from jellyformat.errors import BadDiff, BadRecord, DepthLimit, DuplicateObject, MissingBase, MissingObject
 from jellyformat.model import HISTORY, STATE, Block, Manifest
-from jellyformat.objects import OID_LENGTH, object_id
+from jellyformat.objects import BLOB, OID_LENGTH, object_id
 from jellyformat.source import Source
 
 Outside: TypeAlias = Callable[[bytes], "tuple[int, bytes] | None"]
 
 _CACHE_BYTES = 512 * limits.MIB
-"""Decoded objects kept; more are decoded again when asked for."""
+"""Decoded blobs kept; more are decoded again when asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Pool:
             data_offset += block.length
         self._places: dict[bytes, Place] = {}
         self._next = 0
+        self._kept: dict[bytes, bytes] = {}
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached = 0
 
@@ -85,7 +86,7 @@ class Pool:
                 if total > block.object_bytes:
                     break
                 self._places[oid] = Place(number, index, record.kind, len(content), chain)
-                self._keep(oid, content)
+                self._keep(oid, record.kind, content)
             if total != block.object_bytes:
                 raise BadRecord(
                     f"the objects of a block have not the declared {block.object_bytes} bytes", requirement="JF-BLK-007"
@@ -106,23 +107,31 @@ class Pool:
             return found[1]
         if place is None or kind not in (None, place.kind):
             raise MissingObject(f"object {oid.hex()} is not in the container", requirement="JF-NED-001")
+        if place.kind != BLOB:
+            return self._kept[oid]
         if oid not in self._cache:
-            self._reload(place.block, oid)
+            return self._reload(place.block, oid)
         self._cache.move_to_end(oid)
         return self._cache[oid]
 
     def _from_outside(self, oid: bytes) -> tuple[int, bytes] | None:
         return self._outside(oid) if self._thin and self._outside is not None else None
 
-    def _reload(self, number: int, wanted: bytes) -> None:
-        """Decode a block again, up to an object that the cache has dropped."""
-        for oid, _, content, _ in self._objects(number):
-            self._keep(oid, content)
+    def _reload(self, number: int, wanted: bytes) -> bytes:
+        """Decode a block again, all of it since its other objects are asked for next; an object of it."""
+        found: bytes | None = None
+        for oid, record, content, _ in self._objects(number):
+            self._keep(oid, record.kind, content)
             if oid == wanted:
-                return
-        raise MissingObject(f"object {wanted.hex()} is not where it was", requirement="JF-NED-001")
+                found = content
+        if found is None:
+            raise MissingObject(f"object {wanted.hex()} is not where it was", requirement="JF-NED-001")
+        return found
 
-    def _keep(self, oid: bytes, content: bytes) -> None:
+    def _keep(self, oid: bytes, kind: int, content: bytes) -> None:
+        if kind != BLOB:  # trees and commits are read again and again, and are small
+            self._kept[oid] = content
+            return
         if oid in self._cache:
             return
         self._cache[oid] = content

@@ -375,3 +375,14 @@ def test_nested_msgpack_in_a_block_is_refused(extra: int) -> None:
     with pytest.raises((errors.DepthLimit, errors.BadRecord)) as caught:
         list(container.read_records(raw, 1, 20))
     assert isinstance(caught.value, errors.DepthLimit) == (extra >= 1)
+
+
+def test_objects_that_the_cache_has_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jellyformat import pool
+
+    monkeypatch.setattr(pool, "_CACHE_BYTES", 100)
+    base = crafted()
+    box = check(assemble(base.parts, base.records))
+    for _ in range(2):
+        assert box.read("src/a.py") == b"one\n" * 49 + b"two\n"
+        assert box.read("b.py") == b"new\n"
