@@ -41,9 +41,9 @@ def measure(repository: Path, directory: Path) -> None:
         start = time.perf_counter()
         assert jellyformat.verify(file).ok
         verified = time.perf_counter() - start
+        sizes = f"container {len(data):,} bytes, bundle {size:,}, ratio {len(data) / size:.3f}"
         print(
-            f"{repository.name} {history}: container {len(data):,} bytes, bundle {size:,}, ratio {len(data) / size:.3f}; "
-            f"capture {took:.2f} s, git bundle {git_seconds:.2f} s, verify {verified:.2f} s"
+            f"{repository.name} {history}: {sizes}; capture {took:.2f} s, git bundle {git_seconds:.2f} s, verify {verified:.2f} s"
         )
 
 
