@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeAlias
 
 from jellyformat import fileio
 from jellyformat.container import HEADER_LENGTH, MAGIC, parse_header
-from jellyformat.errors import JellyError, NoSnapshot, SystemFailure, Usage
+from jellyformat.errors import NoSnapshot, Usage
 from jellyformat.host import Adapter, Carried
 from jellyformat.source import FileSource, Source, StreamSource, Window
 
@@ -107,8 +107,10 @@ def reading(file: Readable) -> Iterator[tuple[Source, str]]:
     if isinstance(file, (str, os.PathLike)):
         name = os.fspath(file)
         if isinstance(name, str) and "://" in name and not Path(name).exists():
-            with _remote(name) as stream:
-                yield StreamSource.of(stream), name
+            from jellyformat import remote
+
+            with remote.opened(name) as source:
+                yield source, name
             return
         with opened(Path(name)) as fd:
             yield FileSource.of(fd), str(name)
@@ -135,18 +137,3 @@ def opened(path: Path) -> Iterator[int]:
             yield fd
         finally:
             os.close(fd)
-
-
-@contextmanager
-def _remote(url: str) -> Iterator[BinaryIO]:
-    try:
-        import fsspec  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError as error:
-        raise Usage(f"{url} is a URL, and fsspec is not installed", hint="pip install 'jellyformat[remote]'") from error
-    try:
-        with fsspec.open(url, "rb") as stream:
-            yield stream
-    except JellyError:
-        raise
-    except Exception as error:  # each filesystem raises its own kinds
-        raise SystemFailure(f"{url} cannot be read: {error}", hint="nothing was changed") from error

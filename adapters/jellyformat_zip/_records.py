@@ -126,22 +126,26 @@ def read_bytes(source: Source, offset: int, length: int, what: str) -> bytes:
     return data
 
 
+_END_USUAL_REACH = 4096
+
+
 def read_end_record(source: Source) -> EndRecord:
     """The end record: the last one from which the comment reaches exactly to the end of the file (SPEC 14.2).
 
     Raises:
         BadHost: there is none (JF-ZIP-001).
     """
-    begin = max(0, source.size - ZIP_END_REACH)
-    tail = source.read_at(begin, source.size - begin)
-    found = tail.rfind(END_MAGIC)
-    while found >= 0:
-        if len(tail) - found >= END_LENGTH:
-            _, disk, directory_disk, here, entries, size, offset, comment = _END.unpack_from(tail, found)
-            if found + END_LENGTH + comment == len(tail):
-                rest = tail[found + END_LENGTH :]
-                return EndRecord(begin + found, disk, directory_disk, here, entries, size, offset, rest)
-        found = tail.rfind(END_MAGIC, 0, found + len(END_MAGIC) - 1)
+    for reach in (_END_USUAL_REACH, ZIP_END_REACH):  # comments are short, and hosts may be far away
+        begin = max(0, source.size - reach)
+        tail = source.read_at(begin, source.size - begin)
+        found = tail.rfind(END_MAGIC)
+        while found >= 0:
+            if len(tail) - found >= END_LENGTH:
+                _, disk, directory_disk, here, entries, size, offset, comment = _END.unpack_from(tail, found)
+                if found + END_LENGTH + comment == len(tail):
+                    rest = tail[found + END_LENGTH :]
+                    return EndRecord(begin + found, disk, directory_disk, here, entries, size, offset, rest)
+            found = tail.rfind(END_MAGIC, 0, found + len(END_MAGIC) - 1)
     raise bad_zip("it has no end record that reaches to its end", source.size)
 
 

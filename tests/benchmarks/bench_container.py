@@ -43,7 +43,8 @@ def measure(repository: Path, directory: Path) -> None:
         verified = time.perf_counter() - start
         sizes = f"container {len(data):,} bytes, bundle {size:,}, ratio {len(data) / size:.3f}"
         print(
-            f"{repository.name} {history}: {sizes}; capture {took:.2f} s, git bundle {git_seconds:.2f} s, verify {verified:.2f} s"
+            f"{repository.name} {history}: {sizes}; "
+            f"capture {took:.2f} s, git bundle {git_seconds:.2f} s, verify {verified:.2f} s"
         )
 
 
