@@ -11,6 +11,7 @@ from jellyformat import blocks, limits, summary
 from jellyformat.collect import Collector
 from jellyformat.environment import collect_environment, provenance
 from jellyformat.errors import Busy, JellyError, RefusedSize, Usage
+from jellyformat.gitindex import Entry
 from jellyformat.gitindex import Index as GitIndex
 from jellyformat.leaves import Store, expand_sparse, head_leaves, index_leaves, index_of
 from jellyformat.model import Manifest, Nested, Omitted, State, Worktree
@@ -165,6 +166,7 @@ class _Capturing:
         scan = Scan()
         if not bare:
             scan = Scanner(repository, {entry.path: entry for entry in entries}, index_time, self._options).scan()
+            entries = _present(repository, entries, scan)
         self.ignored += [prefix + path for path in scan.ignored]
         nested = self._nested(repository, scan, prefix, depth)
 
@@ -218,6 +220,20 @@ class _Capturing:
             return self.state_of(inner, prefix, depth)
         except (JellyError, OSError):
             return None
+
+
+def _present(repository: Repository, entries: list[Entry], scan: Scan) -> list[Entry]:
+    """Entries of the index, those outside of a sparse checkout that are there all the same being like others.
+
+    git does this whenever it reads an index, so that their changes are seen.
+    """
+    settings = repository.settings
+    if not settings.boolean("core.sparsecheckout", default=False) or settings.boolean(
+        "sparse.expectfilesoutsideofpatterns", default=False
+    ):
+        return entries
+    there = scan.leaves.keys() | {item.path for item in scan.omitted}
+    return [entry._replace(skip_worktree=entry.skip_worktree and entry.path not in there) for entry in entries]
 
 
 def create_repository(directory: str | os.PathLike[str]) -> None:

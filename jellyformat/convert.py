@@ -1,6 +1,6 @@
 """How bytes on disk differ from bytes in git: line ends, ident, encodings, filters (gitattributes(5)).
 
-Nothing is converted here; it is only told whether a difference is such a conversion.
+Nothing is converted here but in memory, to tell whether a difference is no more than such a conversion.
 """
 
 from __future__ import annotations
@@ -8,25 +8,50 @@ from __future__ import annotations
 import hashlib
 import re
 
+from jellyformat.attributes import Attributes, Value
+from jellyformat.gitconfig import GitConfig
 from jellyformat.repository import Repository
 
 _IDENT = re.compile(rb"\$Id:[^$\n]*\$")
 _LFS_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:[^\n]+\n)*?oid sha256:([0-9a-f]{64})\n")
 _LFS_POINTER_BYTES = 1024
+_HARMLESS = re.compile(r"nbstripout|nbdev|nbconvert|jupyter|jupytext|\bjq\b")
+"""Filters that only take outputs out of notebooks: what is on disk is the user's work and no secret."""
+_TEXT_BYTES = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)) + b"\b\t\x1b\x0c\r\n"
+_UTF_BOMS = {"UTF-16LE-BOM": "utf-16", "UTF-16BE-BOM": "utf-16", "UTF-32LE-BOM": "utf-32", "UTF-32BE-BOM": "utf-32"}
+
+Attributed = dict[bytes, Value]
 
 
 class Converter:
     """Answers for the files of one repository."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, attributes: Attributes) -> None:
         self._repository = repository
-        autocrlf = (repository.config("core.autocrlf") or "false").lower()
-        self._autocrlf = autocrlf in ("true", "input", "yes", "on", "1")
+        self._attributes = attributes
+        self._config = repository.settings
+        self._auto = _auto_crlf(repository.settings)
+
+    def changes_bytes(self, path: bytes) -> bool:
+        """Whether a file may differ from its blob though git takes it for unmodified."""
+        found = self._attributes.of(path)
+        encoding, ident = found.get(b"working-tree-encoding"), found.get(b"ident") is True
+        return bool(encoding) or ident or self._line_ends(found) != "binary" or self.filter_of(path) is not None
 
     def filter_of(self, path: bytes) -> str | None:
-        """The name of the filter that ``path`` is under."""
-        value = self._repository.attribute(path, "filter")
-        return value if isinstance(value, str) and value else None
+        """The name of the filter that ``path`` is under, where one of that name is configured, or is LFS."""
+        value = self._attributes.of(path).get(b"filter")
+        if not isinstance(value, bytes) or not value:
+            return None
+        name = value.decode("utf-8", "surrogateescape")
+        return name if name == "lfs" or self._command(name) else None
+
+    def _command(self, name: str) -> str:
+        return (self._config.get(f"filter.{name}.process") or "") + (self._config.get(f"filter.{name}.clean") or "")
+
+    def hides(self, name: str) -> bool:
+        """Whether a filter may keep something secret out of git: any may whose purpose is not known."""
+        return name != "lfs" and _HARMLESS.search(f"{name} {self._command(name)}") is None
 
     def is_lfs_of(self, blob: bytes, content: bytes) -> bool:
         """Whether the blob (raw id) is the LFS pointer of ``content``."""
@@ -38,24 +63,55 @@ class Converter:
 
     def is_same(self, path: bytes, blob: bytes, content: bytes) -> bool:
         """Whether git takes ``content`` on disk for the blob (raw id), after its conversions."""
+        found = self._attributes.of(path)
+        action = self._line_ends(found)
+        encoding = found.get(b"working-tree-encoding")
+        if action == "binary" and not encoding and found.get(b"ident") is not True:
+            return False
         try:
             _, stored = self._repository.read(blob)
         except KeyError:
             return False
-        encoding = self._repository.attribute(path, "working-tree-encoding")
-        if isinstance(encoding, str) and encoding:
+        if isinstance(encoding, bytes) and encoding:
+            name = encoding.decode("ascii", "replace")
             try:
-                content = content.decode(encoding).encode()
+                content = content.decode(_UTF_BOMS.get(name.upper(), name)).encode()
             except (LookupError, ValueError):
                 return False
-            content = content.removeprefix(b"\xef\xbb\xbf")
-            stored = stored.removeprefix(b"\xef\xbb\xbf")
-        if self._repository.attribute(path, "ident") is True:
+        if action.startswith("auto"):
+            # git guesses: binary files, and those that have carriage returns in git, stay as they are
+            if not _is_binary(content) and not (b"\r\n" in stored and not _is_binary(stored)):
+                content = content.replace(b"\r", b"")
+        elif action == "text":
+            content = content.replace(b"\r\n", b"\n")
+        if found.get(b"ident") is True:
             content = _IDENT.sub(b"$Id$", content)
-        if content == stored:
-            return True
-        text = self._repository.attribute(path, "text")
-        eol = self._repository.attribute(path, "eol")
-        if text is False or not (text is not None or eol is not None or self._autocrlf):
-            return False
-        return content.replace(b"\r\n", b"\n") == stored
+        return content == stored
+
+    def _line_ends(self, found: Attributed) -> str:
+        """``binary``, ``text``, or ``auto``: what git does with line ends on the way in."""
+        action = _text_action(found.get(b"text")) or _text_action(found.get(b"crlf"))
+        if action is None and found.get(b"eol") in (b"lf", b"crlf"):
+            action = "text"
+        return action or ("auto" if self._auto else "binary")
+
+
+def _text_action(value: Value) -> str | None:
+    if value is False:
+        return "binary"
+    if value is True or value == b"input":
+        return "text"
+    return "auto" if value == b"auto" else None
+
+
+def _auto_crlf(config: GitConfig) -> bool:
+    return (config.get("core.autocrlf") or "").lower() == "input" or config.boolean("core.autocrlf", default=False)
+
+
+def _is_binary(content: bytes) -> bool:
+    """git's guess (convert.c): lone carriage returns, NULs, or too many bytes that are not text."""
+    if b"\0" in content or content.count(b"\r") != content.count(b"\r\n"):
+        return True
+    strange = len(content.translate(None, _TEXT_BYTES))
+    text = len(content) - strange - content.count(b"\n") - content.count(b"\r\n")
+    return text >> 7 < strange - content.endswith(b"\x1a")

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
-import pygit2
-
-from jellyformat.errors import NoRepository, RefusedRepository
+from jellyformat.attributes import Attributes
+from jellyformat.errors import RefusedRepository
+from jellyformat.gitconfig import Conditions, GitConfig, given_values, read_config, user_directory, user_files
+from jellyformat.gitindex import Entry, parse_index
 from jellyformat.gitindex import Index as GitIndex
-from jellyformat.gitindex import parse_index
+from jellyformat.ignore import Ignore
+from jellyformat.layout import Layout, find, layout_at, read_file
+from jellyformat.libgit import LibgitObjects
 from jellyformat.manifest import is_ref
 from jellyformat.model import Head, Operation
 from jellyformat.objects import OID_LENGTH
+from jellyformat.packs import ObjectStore
 
-_settings_lock = threading.Lock()
+__all__ = ["Layout", "Objects", "Repository", "find", "layout_at", "read_regular"]
+
+_KNOWN_EXTENSIONS = {
+    f"extensions.{name}"
+    for name in (
+        "noop", "preciousobjects", "partialclone", "worktreeconfig", "objectformat", "compatobjectformat", "refstorage",
+        "relativeworktrees",
+    )
+}  # fmt: skip
 
 _OPERATION_FILES = (
     # git's own order of precedence in `git status`; a directory counts as well as a file
@@ -31,74 +42,21 @@ _OPERATION_FILES = (
 )
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where a repository's parts are; absolute paths, bytes. ``worktree`` is None for a bare one."""
+class Objects(Protocol):
+    """Reads the objects of a repository by raw id."""
 
-    git_dir: bytes
-    common_dir: bytes
-    worktree: bytes | None
+    def read(self, oid: bytes) -> tuple[int, bytes]:
+        """Kind and content; raises KeyError where it is not there."""
 
-
-def find(start: str | os.PathLike[str]) -> Layout:
-    """The repository that holds the directory ``start``, looked for upward.
-
-    Raises:
-        NoRepository: there is none.
-    """
-    directory = os.fsencode(Path(start).resolve())
-    current = directory
-    while True:
-        found = layout_at(current)
-        if found is not None:
-            return found
-        parent = os.path.dirname(current)
-        if parent == current:
-            raise NoRepository(
-                f"there is no git repository at {os.fsdecode(directory)} or above it",
-                hint="nothing was changed; name one with --repo DIR, or let it be made with --create-repo",
-            )
-        current = parent
-
-
-def layout_at(directory: bytes) -> Layout | None:
-    """The repository whose worktree root, or bare directory, is ``directory``; None where there is none."""
-    dot_git = directory + b"/.git"
-    git_dir = None
-    if os.path.isdir(dot_git):
-        git_dir = dot_git
-    elif os.path.isfile(dot_git):
-        text = _read_file(dot_git) or b""
-        if text.startswith(b"gitdir: "):
-            git_dir = os.path.normpath(os.path.join(directory, text[8:].rstrip(b"\r\n")))
-    worktree: bytes | None = directory
-    if git_dir is None or not _is_git_dir(git_dir):
-        if not _is_git_dir(directory):
-            return None
-        git_dir, worktree = directory, None
-    common = _read_file(git_dir + b"/commondir")
-    common_dir = git_dir if common is None else os.path.normpath(os.path.join(git_dir, common.rstrip(b"\r\n")))
-    return Layout(git_dir, common_dir, worktree)
-
-
-def _is_git_dir(path: bytes) -> bool:
-    if not (os.path.isfile(path + b"/HEAD") or os.path.islink(path + b"/HEAD")):
-        return False
-    common = _read_file(path + b"/commondir")
-    base = path if common is None else os.path.join(path, common.rstrip(b"\r\n"))
-    return os.path.isdir(base + b"/objects") and os.path.isdir(base + b"/refs")
-
-
-def _read_file(path: bytes) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
+    def size(self, oid: bytes) -> int | None:
+        """Size in bytes; None where it is not there."""
 
 
 class Repository:
     """One repository, opened for reading.
+
+    libgit2 reads the objects. It is not asked for more: it refuses repositories of other users, indexes and formats it
+    does not know, and its answers on ignored files and attributes are not always git's.
 
     Args:
         layout: Where its parts are.
@@ -109,17 +67,13 @@ class Repository:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._config = self._read_config()
-        self.object_format = self._config.get("extensions.objectformat", "sha1").lower()
+        self._local = self._read_config(())
+        self.object_format = (self._local.get("extensions.objectformat") or "sha1").lower()
         self._check_kind()
-        try:
-            self._odb = pygit2.Odb(os.fsdecode(layout.common_dir + b"/objects"))
-            self._repository = self._open()
-        except (pygit2.GitError, KeyError, ValueError) as error:
-            raise RefusedRepository(
-                f"the repository at {self.name} cannot be read: {error}",
-                hint="nothing was changed; `git fsck` in it says more",
-            ) from error
+        self._config = self._read_config(user_files(os.environ))
+        for name, values in given_values(os.environ).items():
+            self._config.values.setdefault(name, []).extend(values)
+        self._odb = self._open()
 
     @property
     def name(self) -> str:
@@ -132,52 +86,52 @@ class Repository:
         return OID_LENGTH[self.object_format]
 
     def _check_kind(self) -> None:
-        storage = self._config.get("extensions.refstorage", "files").lower()
-        if self.object_format != "sha1" or storage != "files":
-            what = "SHA-256 object ids" if self.object_format != "sha1" else f"the ref storage {storage!r}"
+        storage = (self._local.get("extensions.refstorage") or "files").lower().partition(":")[0]
+        if storage != "files":
             raise RefusedRepository(
-                f"the repository at {self.name} uses {what}, which libgit2 cannot read",
-                hint="nothing was changed; a copy in the usual form can be captured: "
-                "`git clone --ref-format=files` (reftable), or git fast-export into a new SHA-1 repository",
+                f"the repository at {self.name} keeps its branches in the form {storage!r}, which cannot be read here",
+                hint="nothing was changed; `git refs migrate --ref-format=files` in it gives them the usual form, "
+                "`git clone --ref-format=files` makes a copy that has it",
+            )
+        unknown = {name for name in self._local.values if name.startswith("extensions.")} - _KNOWN_EXTENSIONS
+        version = self._local.get("core.repositoryformatversion") or "0"
+        if self.object_format not in OID_LENGTH or version not in ("0", "1") or (unknown and version != "0"):
+            what = ", ".join(sorted(unknown)) or f"version {version}, {self.object_format}"
+            raise RefusedRepository(
+                f"the repository at {self.name} is of a form that is not known here ({what})",
+                hint="nothing was changed; a newer jellyformat may know it",
             )
 
-    def _open(self) -> pygit2.Repository:
-        # libgit2 refuses repositories of other users so that their configuration cannot run programs; nothing runs
-        # here, so they may be read. The switch is global, hence the lock.
-        with _settings_lock:
-            before = pygit2.settings.owner_validation
-            pygit2.settings.owner_validation = False
-            try:
-                return pygit2.Repository(os.fsdecode(self.layout.git_dir))
-            finally:
-                pygit2.settings.owner_validation = before
+    def _open(self) -> Objects:
+        directory = self.layout.common_dir + b"/objects"
+        if self.object_format != "sha1":
+            return ObjectStore(directory, self.object_format)
+        return LibgitObjects(directory)
 
-    def _read_config(self) -> dict[str, str]:
-        values: dict[str, str] = {}
-        for path in (self.layout.common_dir + b"/config", self.layout.git_dir + b"/config.worktree"):
-            if os.path.isfile(path):
-                try:
-                    for entry in pygit2.Config(os.fsdecode(path)):
-                        values[entry.name.lower()] = entry.value or "true"
-                except (pygit2.GitError, UnicodeDecodeError) as error:
-                    raise RefusedRepository(
-                        f"the configuration {os.fsdecode(path)} cannot be read: {error}",
-                        hint="nothing was changed; `git config --list` names the line",
-                    ) from error
-        return values
+    def _read_config(self, outer: Iterable[bytes]) -> GitConfig:
+        conditions = Conditions(self.layout.git_dir, self._branch())
+        paths = [*outer, self.layout.common_dir + b"/config"]
+        if read_config(paths[-1:]).boolean("extensions.worktreeconfig", default=False):
+            paths.append(self.layout.git_dir + b"/config.worktree")
+        return read_config(paths, conditions)
+
+    def _branch(self) -> bytes | None:
+        text = (read_file(self.layout.git_dir + b"/HEAD") or b"").strip()
+        return text[4:].strip() if text.startswith(b"ref:") else None
+
+    @property
+    def settings(self) -> GitConfig:
+        """The configuration as git sees it here, the user's and the system's included."""
+        return self._config
 
     def config(self, name: str) -> str | None:
-        """A configuration value as git would see it, the user's own configuration included."""
-        try:
-            return str(self._repository.config[name])
-        except (KeyError, pygit2.GitError):
-            return self._config.get(name.lower())
+        """A configuration value, by its name in lower case."""
+        return self._config.get(name)
 
     def remotes(self) -> Iterator[tuple[str, str]]:
-        """Name and URL of each remote."""
-        for name, value in sorted(self._config.items()):
-            if name.startswith("remote.") and name.endswith(".url"):
-                yield name[len("remote.") : -len(".url")], value
+        """Name and URL of each remote that the repository itself names."""
+        for name, urls in self._local.named("remote", "url"):
+            yield name, urls[0]
 
     # -- objects -------------------------------------------------------------------------------------------------
 
@@ -187,18 +141,11 @@ class Repository:
         Raises:
             KeyError: the repository does not have it.
         """
-        try:
-            kind, content = self._odb.read(oid.hex())
-        except (pygit2.GitError, ValueError) as error:
-            raise KeyError(oid.hex()) from error
-        return int(kind), content
+        return self._odb.read(oid)
 
     def size(self, oid: bytes) -> int | None:
         """Size in bytes of an object by raw id; None where the repository does not have it."""
-        try:
-            return int(self._odb.read_header(oid.hex())[1])
-        except (pygit2.GitError, KeyError, ValueError):
-            return None
+        return self._odb.size(oid)
 
     # -- refs ----------------------------------------------------------------------------------------------------
 
@@ -208,7 +155,7 @@ class Repository:
         Raises:
             RefusedRepository: it cannot be understood.
         """
-        text = _read_file(self.layout.git_dir + b"/HEAD")
+        text = read_file(self.layout.git_dir + b"/HEAD")
         if text is None:
             raise RefusedRepository(f"{self.name} has no HEAD", hint="nothing was changed; `git fsck` says more")
         ref, oid = self._resolve(text, 5)
@@ -221,14 +168,14 @@ class Repository:
         name = text[4:].strip()
         if not is_ref(name) or depth == 0:
             raise RefusedRepository(f"HEAD of {self.name} names {name!r}", hint="nothing was changed")
-        found = _read_file(self.layout.git_dir + b"/" + name) or _read_file(self.layout.common_dir + b"/" + name)
+        found = read_file(self.layout.git_dir + b"/" + name) or read_file(self.layout.common_dir + b"/" + name)
         if found is None:
             return name, self._packed().get(name)
         return name, self._resolve(found, depth - 1)[1]
 
     def _packed(self) -> dict[bytes, bytes]:
         refs: dict[bytes, bytes] = {}
-        for line in (_read_file(self.layout.common_dir + b"/packed-refs") or b"").splitlines():
+        for line in (read_file(self.layout.common_dir + b"/packed-refs") or b"").splitlines():
             if not line.startswith((b"#", b"^")):
                 oid, _, name = line.partition(b" ")
                 refs[name] = self._oid(oid)
@@ -245,7 +192,7 @@ class Repository:
 
     def shallow(self) -> frozenset[bytes]:
         """The commits whose parents the repository does not have (its ``shallow`` file)."""
-        text = _read_file(self.layout.common_dir + b"/shallow") or b""
+        text = read_file(self.layout.common_dir + b"/shallow") or b""
         return frozenset(self._oid(line) for line in text.split())
 
     def operation(self) -> Operation | None:
@@ -254,41 +201,69 @@ class Repository:
             path = self.layout.git_dir + b"/" + name
             if os.path.lexists(path):
                 heads = () if kind in ("rebase", "am", "bisect") else self._heads(path)
-                message = None if kind == "bisect" else _read_file(self.layout.git_dir + b"/MERGE_MSG")
+                message = None if kind == "bisect" else read_file(self.layout.git_dir + b"/MERGE_MSG")
                 return Operation(kind, heads, message)
         return None
 
     def _heads(self, path: bytes) -> tuple[bytes, ...]:
-        return tuple(self._oid(line) for line in (_read_file(path) or b"").split())
+        return tuple(self._oid(line) for line in (read_file(path) or b"").split())
 
     # -- index and worktree --------------------------------------------------------------------------------------
 
     def index(self) -> tuple[GitIndex, int] | None:
         """The index, and its modification time in nanoseconds; None where there is none yet."""
         path = self.layout.git_dir + b"/index"
-        data = _read_file(path)
+        data = read_file(path)
         if data is None:
             return None
         return parse_index(data, self.oid_length, self._shared_index), os.stat(path).st_mtime_ns
 
     def _shared_index(self, name: str) -> bytes:
-        data = _read_file(self.layout.git_dir + b"/sharedindex." + name.encode())
+        data = read_file(self.layout.git_dir + b"/sharedindex." + name.encode())
         if data is None:
             raise RefusedRepository(
                 f"the shared index of {self.name} is missing", hint="nothing was changed; `git fsck` says more"
             )
         return data
 
-    def is_ignored(self, path: bytes) -> bool:
-        """Whether git ignores an untracked ``path``; directories end in ``/``."""
-        return bool(self._repository.path_is_ignored(path.decode("utf-8", "replace")))
+    def rules(self, entries: Mapping[bytes, Entry]) -> tuple[Ignore, Attributes]:
+        """What is ignored in the worktree, and what attributes its files have.
 
-    def attribute(self, path: bytes, name: str) -> str | bool | None:
-        """A git attribute of ``path``: True (set), False (unset), a value, or None."""
-        try:
-            return self._repository.get_attr(path, name)
-        except (pygit2.GitError, KeyError):
-            return None
+        Args:
+            entries: The index entries, by path: rules that a sparse checkout left out are taken from there.
+        """
+        config, common = self.settings, self.layout.common_dir
+        fold_case = config.boolean("core.ignorecase", default=False)
+        user = user_directory(os.environ)
+        excludes, attributes = config.get("core.excludesfile"), config.get("core.attributesfile")
+        outer = _rules_file(user + b"/ignore" if excludes is None else _expanded(excludes))
+        system = b"" if os.environ.get("GIT_ATTR_NOSYSTEM") else _rules_file(b"/etc/gitattributes")
+        own = _rules_file(user + b"/attributes" if attributes is None else _expanded(attributes))
+
+        def read(path: bytes, *, sparse_only: bool) -> bytes | None:
+            entry = entries.get(path)
+            try:
+                return read_regular(os.path.join(self.layout.worktree or b"", path))
+            except OSError:
+                if entry is None or entry.stage or (sparse_only and not entry.skip_worktree):
+                    return None
+            try:
+                return self.read(entry.oid)[1]
+            except KeyError:
+                return None
+
+        ignore = Ignore(
+            lambda path: read(path, sparse_only=True),
+            (outer, _rules_file(common + b"/info/exclude")),
+            fold_case=fold_case,
+        )
+        found = Attributes(
+            lambda path: read(path, sparse_only=False),
+            (system, own),
+            _rules_file(common + b"/info/attributes"),
+            fold_case=fold_case,
+        )
+        return ignore, found
 
     def fingerprint(self) -> tuple[object, ...]:
         """Changes whenever HEAD or the index do."""
@@ -301,3 +276,28 @@ class Repository:
             return found.st_mtime_ns, found.st_size, found.st_ino
 
         return self.head(), stamp(self.layout.git_dir + b"/index")
+
+
+def read_regular(path: bytes) -> bytes:
+    """The content of a regular file; a link is not followed.
+
+    Raises:
+        OSError: it is not there, not readable, or something else.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise IsADirectoryError(os.fsdecode(path))
+        return file.read()
+
+
+def _rules_file(path: bytes) -> bytes:
+    """The content of a file of rules outside of the worktree; empty where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _expanded(path: str) -> bytes:
+    return os.path.expanduser(os.fsencode(path))

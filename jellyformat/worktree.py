@@ -81,8 +81,10 @@ class Scanner:
         self._entries = entries
         self._index_time = index_time
         self._options = options
-        self._converter = Converter(repository)
-        self._file_mode = repository.config("core.filemode") != "false"
+        self._ignore, attributes = repository.rules(entries)
+        self._converter = Converter(repository, attributes)
+        self._file_mode = repository.settings.boolean("core.filemode", default=True)
+        self._symlinks = repository.settings.boolean("core.symlinks", default=True)
         self._left = options.max_size
         self._tracked_directories: set[bytes] = set()
         for path in entries:
@@ -113,13 +115,13 @@ class Scanner:
         except OSError:
             self._omit(directory or b".", "unreadable")
             return
-        if directory and not items and not ignored and not self._is_ignored(prefix):
+        if directory and not items and not ignored:
             self.result.empty_directories.append(directory)
         for item in items:
             path = prefix + item.name
             if item.name == b".git" and not directory:
                 continue
-            if is_unsafe(item.name) or len(path) > limits.PATH_BYTES:
+            if is_unsafe(item.name) or len(path) > limits.PATH_BYTES or len(item.name) > limits.COMPONENT_BYTES:
                 self._omit(path, "name")
             elif item.is_dir(follow_symlinks=False):
                 yield from self._subdirectory(path, ignored)
@@ -128,36 +130,42 @@ class Scanner:
 
     def _subdirectory(self, path: bytes, ignored: bool) -> Iterator[tuple[bytes, bool]]:
         entry = self._entries.get(path)
-        inner = None if path in self._tracked_directories else layout_at(self._root + b"/" + path)
-        if inner is not None and inner.worktree is not None:
-            if entry is not None or not (ignored or self._is_ignored(path + b"/")):
-                self.result.nested[path] = inner
-            else:
-                self.result.ignored.append(path + b"/")
-            return
-        if entry is not None and entry.mode == GITLINK:
-            with os.scandir(self._root + b"/" + path) as found:
-                if next(found, None) is None:  # a submodule that is not initialised
-                    self.result.leaves[path] = Leaf(GITLINK, entry.oid)
-                    return
-        if path in self._tracked_directories:
-            yield path, ignored
-            return
-        now = ignored or self._is_ignored(path + b"/")
+        tracked = path in self._tracked_directories
+        inner = None if tracked else self._repository_at(path)
+        ignored = ignored or (entry is None and self._ignore.matches(path, directory=True))
         if matches(path, self._options.exclude):
             self._omit(path, "excluded")
-        elif now and not self._options.include:
+        elif inner is not None:
+            if ignored and not matches(path, self._options.include):
+                self.result.ignored.append(path + b"/")
+            else:
+                self.result.nested[path] = inner
+        elif entry is not None and entry.mode == GITLINK and entry.stage == 0 and self._is_empty(path):
+            self.result.leaves[path] = Leaf(GITLINK, entry.oid)  # a submodule that is not initialised
+        elif ignored and not tracked and not self._options.include:
             self.result.ignored.append(path + b"/")
         else:
-            yield path, now
+            yield path, ignored
 
-    def _is_ignored(self, path: bytes) -> bool:
-        return self._repository.is_ignored(path)
+    def _repository_at(self, path: bytes) -> Layout | None:
+        """The repository that a directory holds; not one that is bare, which is files like any others."""
+        if not os.path.lexists(self._root + b"/" + path + b"/.git"):
+            return None
+        inner = layout_at(self._root + b"/" + path)
+        return inner if inner is not None and inner.worktree == self._root + b"/" + path else None
+
+    def _is_empty(self, path: bytes) -> bool:
+        with os.scandir(self._root + b"/" + path) as found:
+            return next(found, None) is None
 
     def _is_wanted(self, path: bytes, ignored: bool) -> bool:
         """Whether a file is taken; where it is not, that is noted."""
         untracked = path not in self._entries
-        if untracked and (ignored or self._is_ignored(path)) and not matches(path, self._options.include):
+        if (
+            untracked
+            and (ignored or self._ignore.matches(path, directory=False))
+            and not matches(path, self._options.include)
+        ):
             self.result.ignored.append(path)
             return False
         if matches(path, self._options.exclude):
@@ -221,18 +229,24 @@ class Scanner:
     def _mode(self, found: os.stat_result, entry: Entry | None) -> int:
         if stat.S_ISLNK(found.st_mode):
             return SYMLINK
-        if not self._file_mode and entry is not None and entry.mode in (REGULAR, EXECUTABLE):
+        if entry is not None and not self._symlinks and entry.mode == SYMLINK:
+            return SYMLINK  # a system without links holds the target in a file
+        if entry is not None and not self._file_mode and entry.mode in (REGULAR, EXECUTABLE):
             return entry.mode
         return EXECUTABLE if found.st_mode & 0o100 else REGULAR
 
     def _take_clean(self, path: bytes, entry: Entry, found: os.stat_result) -> bool:
-        """Take a file that git regards as unmodified without reading it; False where it has to be read."""
+        """Take a file that the index vouches for without reading it; False where it has to be read."""
+        if self._repository.size(entry.oid) == found.st_size:
+            if entry.mode == SYMLINK or not self._converter.changes_bytes(path):
+                self.result.leaves[path] = Leaf(entry.mode, entry.oid)
+                return True
+            return False  # of the same size by chance, or because nothing was converted
         if entry.mode != SYMLINK and self._converter.filter_of(path) is not None:
             self.result.filtered.append(path)
-        elif self._repository.size(entry.oid) != found.st_size:
-            return False  # converted on checkout (or the blob is missing): the bytes on disk are what ran
-        self.result.leaves[path] = Leaf(entry.mode, entry.oid)
-        return True
+            self.result.leaves[path] = Leaf(entry.mode, entry.oid)
+            return True
+        return False  # converted on checkout (or the blob is missing): the bytes on disk are what ran
 
     def _take_large(self, path: bytes, entry: Entry | None, found: os.stat_result) -> None:
         """A file over the limits is kept where the index has the same content, which is found without holding it."""
@@ -248,22 +262,42 @@ class Scanner:
         mode = self._mode(found, entry)
         oid = object_id(BLOB, content, self._repository.object_format)
         staged = entry if entry is not None and entry.stage == 0 and not entry.intent_to_add else None
-        if mode != SYMLINK and (staged is None or oid != staged.oid):
-            filter_name = self._converter.filter_of(path)
-            if filter_name is not None and staged is not None and self._converter.is_lfs_of(staged.oid, content):
-                self.result.filtered.append(path)
-                self.result.leaves[path] = Leaf(mode, staged.oid)
-                return
-            if filter_name is not None and filter_name != "lfs":
-                # what an unknown filter hides in the repository (git-crypt) must not come out here
-                self._omit(path, "filter", len(content))
-                return
-            if staged is not None and staged.mode != SYMLINK and self._converter.is_same(path, staged.oid, content):
-                self.result.converted.append(path)
+        if staged is not None and oid == staged.oid:
+            self.result.leaves[path] = Leaf(mode, oid)
+            if self._repository.size(oid) is None:
+                self.result.contents[oid] = content  # a partial clone: what it lacks was found here
+            return
+        if mode != SYMLINK and self._is_filtered(path, staged, found, content):
+            return
+        if staged is not None and SYMLINK not in (mode, staged.mode) and self._is_converted(path, staged, content):
+            self.result.converted.append(path)
         self.result.leaves[path] = Leaf(mode, oid)
-        if (staged is None or oid != staged.oid) and oid not in self.result.contents:
+        if oid not in self.result.contents:
             self._left -= len(content)
-        self.result.contents[oid] = content
+            self.result.contents[oid] = content
+
+    def _is_filtered(self, path: bytes, staged: Entry | None, found: os.stat_result, content: bytes) -> bool:
+        """Whether a file under a filter was dealt with: its stored form taken, or left out."""
+        name = self._converter.filter_of(path)
+        if name is None:
+            return False
+        unmodified = staged is not None and (
+            self._is_unchanged(staged, found) or self._converter.is_lfs_of(staged.oid, content)
+        )
+        if staged is not None and unmodified:
+            self.result.filtered.append(path)
+            self.result.leaves[path] = Leaf(self._mode(found, staged), staged.oid)
+        elif self._converter.hides(name):
+            # what a filter keeps out of the repository (git-crypt) must not come out here
+            self._omit(path, "filter", len(content))
+        else:
+            return False
+        return True
+
+    def _is_converted(self, path: bytes, staged: Entry, content: bytes) -> bool:
+        """Whether git takes the file for unmodified; another size than at the last look is enough for it not to."""
+        same_size = staged.size in (0, len(content) & 0xFFFFFFFF)
+        return same_size and self._converter.is_same(path, staged.oid, content)
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...]:

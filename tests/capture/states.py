@@ -328,8 +328,11 @@ def unsafe_names(path: Path) -> None:
     """Names a container may not hold: git would not check them out."""
     repo = base(path)
     repo.write("fine.txt")
-    for name in (b".GIT", b"git~1", b"sub/.Git/x", b"a\\..\\b", ".g\u200cit".encode()):
+    for name in UNSAFE_NAMES:
         repo.write(name)
+
+
+UNSAFE_NAMES = (b".GIT", b"git~1", b"sub/.Git/x", b"a\\..\\b", ".g\u200cit".encode())
 
 
 @state()

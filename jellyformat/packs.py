@@ -1,0 +1,299 @@
+"""Objects of a repository, loose or packed (gitformat-pack(5)), read with the standard library alone.
+
+For repositories with SHA-256 object ids, which libgit2 cannot read; it can read SHA-1 ones too.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import zlib
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+
+from jellyformat.attributes import unquote
+from jellyformat.objects import BLOB, COMMIT, KIND_NAMES, OID_LENGTH, TAG, TREE, object_id
+
+_KINDS = {name: kind for kind, name in KIND_NAMES.items()}
+_OFFSET_DELTA, _REFERENCE_DELTA = 6, 7
+_INDEX_MAGIC = b"\xfftOc\0\0\0\2"
+_ALTERNATES = 5
+_CACHED_BYTES = 64 << 20
+_LARGE_OFFSET = 0x80000000
+
+
+class BadPack(Exception):
+    """A pack or loose object is damaged."""
+
+
+class ObjectStore:
+    """The objects of one repository.
+
+    Args:
+        directory: Its ``objects`` directory.
+        object_format: ``sha1`` or ``sha256``.
+    """
+
+    def __init__(self, directory: bytes, object_format: str) -> None:
+        self._format = object_format
+        self._length = OID_LENGTH[object_format]
+        self._directories = _with_alternates(directory)
+        self._packs = [
+            _Pack(os.path.join(place, b"pack", name[:-4]), self._length)
+            for place in self._directories
+            for name in _listed(os.path.join(place, b"pack"))
+            if name.endswith(b".idx")
+        ]
+        self._cache: OrderedDict[tuple[int, int], tuple[int, bytes]] = OrderedDict()
+        self._cached = 0
+
+    def read(self, oid: bytes) -> tuple[int, bytes]:
+        """Kind and content of an object by raw id.
+
+        Raises:
+            KeyError: it is not there, or damaged.
+        """
+        try:
+            found = self._packed(oid) or self._loose(oid)
+        except (BadPack, zlib.error, struct.error, IndexError, OSError) as error:
+            raise KeyError(oid.hex()) from error
+        if found is None:
+            raise KeyError(oid.hex())
+        if object_id(*found, self._format) != oid:
+            raise KeyError(oid.hex())
+        return found
+
+    def size(self, oid: bytes) -> int | None:
+        """Size in bytes of an object; None where it is not there."""
+        try:
+            return len(self.read(oid)[1])
+        except KeyError:
+            return None
+
+    def _loose(self, oid: bytes) -> tuple[int, bytes] | None:
+        name = oid.hex().encode()
+        for place in self._directories:
+            with suppress(FileNotFoundError), open(os.path.join(place, name[:2], name[2:]), "rb") as file:
+                header, nul, content = zlib.decompress(file.read()).partition(b"\0")
+                kind, _, size = header.partition(b" ")
+                if not nul or kind not in _KINDS or size != b"%d" % len(content):
+                    raise BadPack(f"loose object {oid.hex()} is damaged")
+                return _KINDS[kind], content
+        return None
+
+    def _packed(self, oid: bytes) -> tuple[int, bytes] | None:
+        for number, pack in enumerate(self._packs):
+            offset = pack.find(oid)
+            if offset is not None:
+                return self._at(number, offset)
+        return None
+
+    def _at(self, number: int, offset: int) -> tuple[int, bytes]:
+        """The object at an offset of a pack, its deltas applied."""
+        pack = self._packs[number]
+        deltas: list[tuple[int, bytes]] = []
+        while True:
+            known = self._cache.get((number, offset))
+            if known is not None:
+                kind, content = known
+                break
+            entry = pack.entry(offset)
+            if entry.kind not in (_OFFSET_DELTA, _REFERENCE_DELTA):
+                kind, content = entry.kind, entry.data
+                self._keep(number, offset, kind, content)
+                break
+            deltas.append((offset, entry.data))
+            if entry.kind == _OFFSET_DELTA:
+                if not 0 < entry.base_offset < offset:
+                    raise BadPack("a delta has its base behind it")
+                offset = entry.base_offset
+                continue
+            base = pack.find(entry.base)
+            if base is None or base == offset or len(deltas) > 10_000:
+                raise BadPack("the base of a delta is missing")
+            offset = base
+        for place, delta in reversed(deltas):
+            content = _apply(content, delta)
+            self._keep(number, place, kind, content)
+        return kind, content
+
+    def _keep(self, number: int, offset: int, kind: int, content: bytes) -> None:
+        if len(content) > _CACHED_BYTES // 4 or (number, offset) in self._cache:
+            return
+        self._cache[number, offset] = (kind, content)
+        self._cached += len(content)
+        while self._cached > _CACHED_BYTES:
+            self._cached -= len(self._cache.popitem(last=False)[1][1])
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What stands at an offset of a pack, decompressed."""
+
+    kind: int
+    data: bytes
+    base_offset: int = 0
+    base: bytes = b""
+
+
+class _Pack:
+    """One pack and its index, mapped into memory when first asked."""
+
+    def __init__(self, stem: bytes, oid_length: int) -> None:
+        self._length = oid_length
+        self._stem = stem
+        self._index: mmap.mmap | None = None
+        self._data: mmap.mmap | None = None
+
+    def find(self, oid: bytes) -> int | None:
+        """The offset of an object in the pack."""
+        if self._index is None:
+            self._index = _mapped(self._stem + b".idx")
+            if self._index[:8] != _INDEX_MAGIC:
+                raise BadPack("a pack index of another version")
+        index, length = self._index, self._length
+        first = oid[0]
+        low = struct.unpack_from(">I", index, 8 + 4 * (first - 1))[0] if first else 0
+        high = struct.unpack_from(">I", index, 8 + 4 * first)[0]
+        count = struct.unpack_from(">I", index, 8 + 4 * 255)[0]
+        names = 8 + 1024
+        while low < high:
+            middle = (low + high) // 2
+            found = index[names + middle * length : names + (middle + 1) * length]
+            if found == oid:
+                offsets = names + count * (length + 4)
+                offset = struct.unpack_from(">I", index, offsets + 4 * middle)[0]
+                if offset & _LARGE_OFFSET:
+                    far = offsets + 4 * count + 8 * (offset ^ _LARGE_OFFSET)
+                    offset = struct.unpack_from(">Q", index, far)[0]
+                return int(offset)
+            low, high = (middle + 1, high) if found < oid else (low, middle)
+        return None
+
+    def entry(self, offset: int) -> _Entry:
+        """What stands at an offset."""
+        if self._data is None:
+            self._data = _mapped(self._stem + b".pack")
+        data = self._data
+        at = offset
+        byte = data[at]
+        at += 1
+        kind, size, shift = byte >> 4 & 7, byte & 15, 4
+        while byte & 0x80:
+            byte = data[at]
+            at += 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+        base_offset, base = 0, b""
+        if kind == _OFFSET_DELTA:
+            byte = data[at]
+            at += 1
+            back = byte & 0x7F
+            while byte & 0x80:
+                byte = data[at]
+                at += 1
+                back = (back + 1 << 7) | byte & 0x7F
+            base_offset = offset - back
+        elif kind == _REFERENCE_DELTA:
+            base = data[at : at + self._length]
+            at += self._length
+        elif kind not in (COMMIT, TREE, BLOB, TAG):
+            raise BadPack(f"an object of kind {kind}")
+        return _Entry(kind, _inflate(data, at, size), base_offset, base)
+
+
+def _inflate(data: mmap.mmap, at: int, size: int) -> bytes:
+    decompressor = zlib.decompressobj()
+    content = bytearray()
+    rest = b""
+    while not decompressor.eof and len(content) <= size:
+        if not rest:
+            rest = data[at : at + min(max(size, 512), 1 << 20)]
+            at += len(rest)
+            if not rest:
+                break
+        content += decompressor.decompress(rest, size + 1 - len(content))
+        rest = decompressor.unconsumed_tail
+    if len(content) != size or not decompressor.eof:
+        raise BadPack(f"an object has not the {size} bytes it should have")
+    return bytes(content)
+
+
+def _apply(base: bytes, delta: bytes) -> bytes:
+    """The object that a delta of git's makes of ``base``."""
+    source, at = _number(delta, 0)
+    size, at = _number(delta, at)
+    if source != len(base):
+        raise BadPack("a delta is for another base")
+    parts: list[bytes] = []
+    while at < len(delta):
+        op = delta[at]
+        at += 1
+        if op & 0x80:
+            start = length = 0
+            for bit in range(4):
+                if op & 1 << bit:
+                    start |= delta[at] << 8 * bit
+                    at += 1
+            for bit in range(3):
+                if op & 0x10 << bit:
+                    length |= delta[at] << 8 * bit
+                    at += 1
+            parts.append(base[start : start + (length or 0x10000)])
+        elif op:
+            parts.append(delta[at : at + op])
+            at += op
+        else:
+            raise BadPack("a delta has an unknown instruction")
+    content = b"".join(parts)
+    if len(content) != size:
+        raise BadPack("a delta makes another size than it says")
+    return content
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return value, at
+
+
+def _mapped(path: bytes) -> mmap.mmap:
+    with open(path, "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _listed(directory: bytes) -> list[bytes]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _with_alternates(directory: bytes) -> list[bytes]:
+    """The directory of objects and those that its ``info/alternates`` name, in turn."""
+    found: list[bytes] = []
+    level = [directory]
+    for _ in range(_ALTERNATES + 1):
+        further: list[bytes] = []
+        for place in level:
+            if place in found:
+                continue
+            found.append(place)
+            try:
+                with open(os.path.join(place, b"info", b"alternates"), "rb") as file:
+                    lines = file.read().split(b"\n")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for line in lines:
+                if line and not line.startswith(b"#"):
+                    name = (unquote(line[1:-1]) or line) if line[:1] == line[-1:] == b'"' else line
+                    further.append(os.path.normpath(os.path.join(place, name)))
+        level = further
+    return found

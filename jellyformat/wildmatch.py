@@ -1,0 +1,158 @@
+"""git's patterns (gitignore(5), gitattributes(5)): parsed, and turned into regular expressions over bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+_CLASSES = {
+    b"alnum": b"0-9A-Za-z", b"alpha": b"A-Za-z", b"blank": b" \\t", b"cntrl": b"\\x00-\\x1f\\x7f", b"digit": b"0-9",
+    b"graph": b"\\x21-\\x7e", b"lower": b"a-z", b"print": b"\\x20-\\x7e", b"punct": b"!-\\x2f:-@\\x5b-`{-~",
+    b"space": b"\\t-\\r ", b"upper": b"A-Z", b"xdigit": b"0-9A-Fa-f",
+}  # fmt: skip
+_NEVER = b"(?!)"
+_SPECIAL = re.compile(rb"[*?\[\\]")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One pattern of a file of rules.
+
+    Attributes:
+        negative: Whether it began with ``!``.
+        directory_only: Whether it ended with ``/``.
+        by_name: Whether it is compared with the last component of a path alone, since it has no ``/``.
+        matches: Whether a path (or name), relative to the directory of its file, matches.
+    """
+
+    negative: bool
+    directory_only: bool
+    by_name: bool
+    matches: Callable[[bytes], object]
+
+
+def parse_pattern(text: bytes, *, fold_case: bool = False) -> Pattern:
+    """The pattern of one line, already without comment, line end and trailing spaces."""
+    negative = text.startswith(b"!")
+    text = text[negative:]
+    directory_only = text.endswith(b"/")
+    if directory_only:
+        text = text[:-1]
+    by_name = b"/" not in text
+    if not by_name and text.startswith(b"/"):
+        text = text[1:]
+    return Pattern(negative, directory_only, by_name, _matcher(text, fold_case))
+
+
+@lru_cache(maxsize=4096)
+def _matcher(text: bytes, fold_case: bool) -> Callable[[bytes], object]:
+    if not fold_case:
+        if _SPECIAL.search(text) is None:
+            return text.__eq__
+        if text[:1] == b"*" and _SPECIAL.search(text, 1) is None and b"/" not in text:
+            return _Suffix(text[1:])
+    return re.compile(translate(text), re.DOTALL | (re.IGNORECASE if fold_case else 0)).fullmatch
+
+
+@dataclass(frozen=True)
+class _Suffix:
+    """``*suffix``: most patterns are of this form."""
+
+    suffix: bytes
+
+    def __call__(self, name: bytes) -> bool:
+        return name.endswith(self.suffix) and b"/" not in name
+
+
+def translate(text: bytes) -> bytes:
+    """The regular expression, to be matched in full, for a pattern in which ``*`` does not match ``/``."""
+    out: list[bytes] = []
+    at, end = 0, len(text)
+    while at < end:
+        char = text[at : at + 1]
+        if char == b"*":
+            stop = at
+            while text[stop : stop + 1] == b"*":
+                stop += 1
+            piece, at = _stars(text, at, stop)
+            if not out or out[-1] != piece:
+                out.append(piece)
+            continue
+        if char == b"?":
+            out.append(b"[^/]")
+        elif char == b"[":
+            found = _bracket(text, at + 1)
+            if found is None:
+                return _NEVER
+            piece, at = found
+            out.append(piece)
+            continue
+        elif char == b"\\":
+            at += 1
+            if at == end:
+                return _NEVER
+            out.append(re.escape(text[at : at + 1]))
+        else:
+            out.append(re.escape(char))
+        at += 1
+    return b"".join(out)
+
+
+def _stars(text: bytes, start: int, stop: int) -> tuple[bytes, int]:
+    """What stars from ``start`` to ``stop`` stand for, and where to go on."""
+    alone = stop - start >= 2 and (start == 0 or text[start - 1 : start] == b"/")
+    if alone and stop == len(text):
+        return b".*", stop
+    if alone and text[stop : stop + 1] == b"/":
+        return b"(?:.*/)?", stop + 1
+    if alone and text[stop : stop + 2] == b"\\/":
+        return b".*", stop
+    return b"[^/]*", stop
+
+
+def _bracket(text: bytes, at: int) -> tuple[bytes, int] | None:
+    """A bracket expression whose inside begins at ``at``, and where it ends; None where it does not end."""
+    negated = text[at : at + 1] in (b"!", b"^")
+    at += negated
+    items: list[bytes] = []
+    previous: int | None = None
+    first = True
+    while first or text[at : at + 1] != b"]":
+        first = False
+        if at >= len(text):
+            return None
+        char = text[at]
+        if char == 0x5B and text[at + 1 : at + 2] == b":":
+            close = text.find(b"]", at + 2)
+            if close < 0:
+                return None
+            if text[close - 1 : close] == b":" and close - 1 >= at + 2:
+                name = text[at + 2 : close - 1]
+                if name not in _CLASSES:
+                    return None
+                items.append(_CLASSES[name])
+                at, previous = close + 1, None
+                continue
+        elif char == 0x2D and previous is not None and at + 1 < len(text) and text[at + 1 : at + 2] != b"]":
+            at += 1
+            if text[at : at + 1] == b"\\":
+                at += 1
+                if at >= len(text):
+                    return None
+            if previous <= text[at]:
+                items.append(b"\\x%02x-\\x%02x" % (previous, text[at]))
+            at, previous = at + 1, None
+            continue
+        elif char == 0x5C:
+            at += 1
+            if at >= len(text):
+                return None
+            char = text[at]
+        items.append(b"\\x%02x" % char)
+        at, previous = at + 1, char
+    inside = b"".join(items)
+    if negated:
+        return b"[^/" + inside + b"]", at + 1
+    return (b"(?!/)[" + inside + b"]" if inside else _NEVER), at + 1
