@@ -58,14 +58,12 @@ class Site:
         form: ``metadata`` or ``tensor``.
         container: Its bytes.
         cut: Begin and end of the text to take out of the header.
-        exact: Whether it reads as it was inserted; else another tool wrote the header again.
         data_length: Bytes of tensors without it.
     """
 
     form: str
     container: Source
     cut: tuple[int, int]
-    exact: bool
     data_length: int
 
 
@@ -161,7 +159,7 @@ def _metadata_site(header: Header, metadata: Object, member: Member) -> Site:
         cut = _around(text, member)
     else:
         cut = _around(text, whole)
-    return Site("metadata", container, cut, exact, header.data_length)
+    return Site("metadata", container, cut, header.data_length)
 
 
 def _decode(encoded: str, offset: int) -> bytes:
@@ -189,7 +187,7 @@ def _tensor_site(source: Source, header: Header, member: Member) -> Site:
     written = text[member.start : member.end + comma]
     exact = len(written) % GRAIN == 0 and _TENSOR.fullmatch(written) is not None and (written[-1:] == b",") == comma
     cut = (member.start, member.end + comma) if exact else _around(text, member)
-    return Site("tensor", Window(source, header.data_offset + begin, length), cut, exact, begin)
+    return Site("tensor", Window(source, header.data_offset + begin, length), cut, begin)
 
 
 def _tensor(text: bytes, member: Member) -> tuple[int, list[int]]:

@@ -46,8 +46,7 @@ def without(header: Header, site: Site) -> bytes:
     the alignment of the tensors.
     """
     start, end = site.cut
-    text = header.text[:start] + header.text[end:]
-    return text if site.exact else text + b" " * ((end - start) % GRAIN)
+    return header.text[:start] + header.text[end:] + b" " * ((end - start) % GRAIN)
 
 
 def _insert(text: bytes, place: int, inserted: bytes) -> bytes:

@@ -434,6 +434,17 @@ def test_broken_headers_are_told(name: str) -> None:
         assert 8 <= caught.value.offset <= 8 + len(header)
 
 
+def test_a_number_longer_than_python_reads() -> None:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        header = b'{"jellyformat":{"dtype":"U8","shape":[' + b"9" * 700 + b'],"data_offsets":[0,3]}}'
+        with pytest.raises(BadHost):
+            ADAPTER.find(BytesSource(make_file(header)))
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
 def test_what_is_no_safetensors_file() -> None:
     for file in (
         b"",
@@ -644,7 +655,8 @@ def test_save_gives_bytes(calls: list[tuple[Any, Any]]) -> None:
     assert jellyformat_safetensors.save(TORCH, {"k": "v"}) == embed(safetensors.torch.save(TORCH, {"k": "v"}))
     assert jellyformat_safetensors.save(NUMPY) == embed(safetensors.numpy.save(NUMPY))
     assert jellyformat_safetensors.save({}) == embed(safetensors.numpy.save({}))
-    assert calls == [(".", "head")] * 3
+    assert jellyformat_safetensors.save(NUMPY, {}) == embed(safetensors.numpy.save(NUMPY, {}))
+    assert calls == [(".", "head")] * 4
 
 
 def test_save_model(tmp_path: Path, calls: list[tuple[Any, Any]]) -> None:
