@@ -18,8 +18,9 @@ from jellyformat_safetensors.header import (
 )
 from jellyformat_safetensors.surgery import with_metadata, with_tensor, without
 
-METADATA_FORM_MAX = 25_000_000
-"""The longest header, in bytes, with the container in it as base64; beyond it is a tensor. Hubs read no longer ones."""
+
+METADATA_FORM_MAX = HEADER_MAX
+"""The longest header, in bytes, with the container in it as base64; a larger container is a tensor."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,16 @@ class SafetensorsAdapter:
         site = find_site(source, header)
         if site is None:
             return None
-        return Carried(site.form, site.container, PREFIX + len(without(header, site)) + site.data_length)
+        length = PREFIX + len(without(header, site)) + site.data_length if site.last else None
+        return Carried(site.form, site.container, length)
 
     def plan_embed(self, source: Source, container: bytes) -> Rewrite:
         """How to put ``container`` in, in place of one that may be there; the tensors are copied, not read.
 
         Raises:
             BadHost: the header does not conform (JF-SFT-001, JF-SFT-002).
-            RefusedHost: the header would be longer than safetensors reads (JF-HST-004).
+            RefusedHost: a tensor that cannot be cut off is in the way, or the header would be longer than safetensors
+                reads (JF-HST-004).
         """
         own, data = _own(source)
         text, behind = with_metadata(own, container), b""
@@ -84,6 +87,11 @@ def _own(source: Source) -> tuple[Header, Copy]:
     site = find_site(source, header)
     if site is None:
         return header, Copy(header.data_offset, header.data_length)
+    if not site.last:
+        raise RefusedHost(
+            "the snapshot is a tensor between others: another tool has saved the file again",
+            hint="nothing was changed; load the file, drop the tensor jellyformat, and save it again",
+        )
     return parse_header(without(header, site), site.data_length), Copy(header.data_offset, site.data_length)
 
 

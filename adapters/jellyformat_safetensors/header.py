@@ -59,12 +59,14 @@ class Site:
         container: Its bytes.
         cut: Begin and end of the text to take out of the header.
         data_length: Bytes of tensors without it.
+        last: Whether nothing of the tensors lies behind it; else it cannot be cut off.
     """
 
     form: str
     container: Source
     cut: tuple[int, int]
     data_length: int
+    last: bool = True
 
 
 def is_safetensors(source: Source) -> bool:
@@ -125,11 +127,12 @@ def find_site(source: Source, header: Header) -> Site | None:
     Raises:
         BadHost: there is a ``jellyformat`` of another form (JF-SFT-001), or its base64 is not canonical (JF-SFT-002).
     """
+    tensor = header.outer.members.get(_MEMBER)
     if header.metadata is not None and (member := header.metadata.members.get(_MEMBER)) is not None:
+        if tensor is not None:
+            raise bad_header("jellyformat both in the metadata and as a tensor", tensor.value)
         return _metadata_site(header, header.metadata, member)
-    if (member := header.outer.members.get(_MEMBER)) is not None:
-        return _tensor_site(source, header, member)
-    return None
+    return None if tensor is None else _tensor_site(source, header, tensor)
 
 
 def _metadata_site(header: Header, metadata: Object, member: Member) -> Site:
@@ -180,14 +183,15 @@ def _decode(encoded: str, offset: int) -> bytes:
 def _tensor_site(source: Source, header: Header, member: Member) -> Site:
     text = header.text
     length, offsets = _tensor(text, member)
-    begin = header.data_length - length
-    if offsets != [begin, header.data_length]:
-        raise bad_header("a tensor jellyformat that is not the last of the data", member.value)
+    begin, end = offsets
+    if begin + length != end or end > header.data_length:
+        raise bad_header("a tensor jellyformat whose data are not as long as its shape", member.value)
     comma = header.outer.count > 1
     written = text[member.start : member.end + comma]
     exact = len(written) % GRAIN == 0 and _TENSOR.fullmatch(written) is not None and (written[-1:] == b",") == comma
     cut = (member.start, member.end + comma) if exact else _around(text, member)
-    return Site("tensor", Window(source, header.data_offset + begin, length), cut, begin)
+    container = Window(source, header.data_offset + begin, length)
+    return Site("tensor", container, cut, begin, last=end == header.data_length)
 
 
 def _tensor(text: bytes, member: Member) -> tuple[int, list[int]]:

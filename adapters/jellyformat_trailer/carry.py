@@ -19,7 +19,7 @@ def find_trailer(source: Source) -> Carried | None:
         The container and the host's own length in bytes; None where the file does not end with the end magic.
 
     Raises:
-        CorruptLocator: the file ends with the end magic, but the locator does not fit (JF-LOC-001).
+        CorruptLocator: the file ends with the end magic, but the locator does not fit (JF-LOC-001, JF-TRL-001).
         Truncated: the source became shorter while it was read.
     """
     size = source.size
@@ -32,7 +32,14 @@ def find_trailer(source: Source) -> Carried | None:
             offset=0,
         )
     end = size - LOCATOR_LENGTH
-    return locate(source, read_exactly(source, end, LOCATOR_LENGTH), end, FORM)
+    carried = locate(source, read_exactly(source, end, LOCATOR_LENGTH), end, FORM)
+    if carried.host_length != end - carried.container.size:
+        raise CorruptLocator(
+            "the container does not fill the file between the host's own bytes and the locator",
+            requirement="JF-TRL-001",
+            offset=carried.host_length,
+        )
+    return carried
 
 
 def plan_trailer(source: Source, container: bytes, keep: int) -> Append:

@@ -33,7 +33,7 @@ from jellyformat.host import Carried, Copy, Rewrite
 from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource, read_all
 
-CAP = 25_000_000
+CAP = 100_000_000
 
 
 def make_container(body: bytes = b"body") -> bytes:
@@ -154,7 +154,7 @@ def _place(tmp_path: Path) -> None:
 
 @pytest.fixture
 def low_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The form changes at 40,000 bytes; that it does at 25,000,000 is a test of its own."""
+    """The form changes at 40,000 bytes; that it does at 100,000,000 is a test of its own."""
     monkeypatch.setattr(adapter, "METADATA_FORM_MAX", 40_000)
 
 
@@ -247,7 +247,7 @@ def test_every_length_of_fill() -> None:
     assert {3, 4, 63, 64} <= fills <= set(range(1, 65))
 
 
-def test_the_form_changes_at_25_000_000_bytes() -> None:
+def test_the_form_changes_at_100_000_000_bytes() -> None:
     # The text inserted into {} is 64 * 390,624 + … bytes for the container that just fits.
     host = make_file(b"{}" + b" " * (CAP % 64 + 62))
     room = CAP - len(header_of(host))
@@ -394,7 +394,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
         ("tensor is pairs", '{"jellyformat":[["dtype","U8"],["shape",[3]],["data_offsets",[0,3]]]}', "JF-SFT-001"),
         ("tensor of floats", '{"jellyformat":{"dtype":"F32","shape":[3],"data_offsets":[0,3]}}', "JF-SFT-001"),
         ("tensor of two dimensions", '{"jellyformat":{"dtype":"U8","shape":[1,3],"data_offsets":[0,3]}}', "JF-SFT-001"),
-        ("tensor before the end", '{"jellyformat":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}', "JF-SFT-001"),
+        ("tensor beyond the end", '{"jellyformat":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}', "JF-SFT-001"),
         ("tensor beyond", '{"jellyformat":{"dtype":"U8","shape":[4],"data_offsets":[-1,3]}}', "JF-SFT-001"),
         ("tensor of another length", '{"jellyformat":{"dtype":"U8","shape":[4],"data_offsets":[0,3]}}', "JF-SFT-001"),
         ("tensor with more", f'{{"jellyformat":{{{U8},"x":1}}}}', "JF-SFT-001"),
@@ -432,6 +432,28 @@ def test_broken_headers_are_told(name: str) -> None:
         assert caught.value.requirement == requirement
         assert caught.value.offset is not None
         assert 8 <= caught.value.offset <= 8 + len(header)
+
+
+def test_a_tensor_between_others_is_found_and_stays() -> None:
+    """Saved again beside a tensor whose name sorts later: readable, but nothing can be cut off."""
+    length = len(CONTAINER)
+    header = {
+        "jellyformat": {"dtype": "U8", "shape": [length], "data_offsets": [0, length]},
+        "zz": {"dtype": "U8", "shape": [2], "data_offsets": [length, length + 2]},
+    }
+    file = make_file(json.dumps(header).encode(), CONTAINER + b"zz")
+    carried = find(file)
+    assert (carried.form, carried.host_length, read_all(carried.container)) == ("tensor", None, CONTAINER)
+    for call in (ADAPTER.plan_strip, lambda source, _: ADAPTER.plan_embed(source, CONTAINER)):
+        with pytest.raises(RefusedHost):
+            call(BytesSource(file), carried)
+
+
+def test_both_forms_at_once_are_ambiguous() -> None:
+    header = json.loads(header_of(embed(make_file(b"{}"))))
+    header["jellyformat"] = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
+    with pytest.raises(BadHost):
+        ADAPTER.find(BytesSource(make_file(json.dumps(header).encode())))
 
 
 def test_a_number_longer_than_python_reads() -> None:

@@ -371,3 +371,16 @@ def test_protocol_buffers_are_told() -> None:
     assert is_protobuf(BytesSource((b"\x0a\xc8\x01" + bytes(200)) * 500))
     for broken in (model[:-1], model + b"\0", model + b"\x0f", CONTAINER, b"", npy()):
         assert not is_protobuf(BytesSource(broken))
+
+
+def test_a_container_that_does_not_fill_the_gap() -> None:
+    """Bytes hidden between the host and the container, or behind it."""
+    from jellyformat.host import locator
+
+    host, container = b"\x00own bytes", make_container(b"x" * 50)
+    for before, behind in ((b"hidden", b""), (b"", b"hidden")):
+        start = len(host) + len(before)
+        file = host + before + container + behind + locator(start, container, len(host))
+        with pytest.raises(CorruptLocator) as caught:
+            find_trailer(BytesSource(file))
+        assert caught.value.requirement == "JF-TRL-001"
