@@ -53,7 +53,9 @@ def _matcher(text: bytes, fold_case: bool) -> Callable[[bytes], object]:
             return text.__eq__
         if text[:1] == b"*" and _SPECIAL.search(text, 1) is None and b"/" not in text:
             return _Suffix(text[1:])
-    return re.compile(translate(text), re.DOTALL | (re.IGNORECASE if fold_case else 0)).fullmatch
+    special = _SPECIAL.search(text)
+    literal = special.start() if special and b"/" in text else 0
+    return re.compile(translate(text, literal), re.DOTALL | (re.IGNORECASE if fold_case else 0)).fullmatch
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,14 @@ class _Suffix:
         return name.endswith(self.suffix) and b"/" not in name
 
 
-def translate(text: bytes) -> bytes:
-    """The regular expression, to be matched in full, for a pattern in which ``*`` does not match ``/``."""
+def translate(text: bytes, literal: int = 0) -> bytes:
+    """The regular expression, to be matched in full, for a pattern in which ``*`` does not match ``/``.
+
+    Args:
+        text: The pattern.
+        literal: How many bytes at its beginning git compares by themselves: ``**`` behind them stands, to git, at the
+            beginning of a pattern.
+    """
     out: list[bytes] = []
     at, end = 0, len(text)
     while at < end:
@@ -76,7 +84,7 @@ def translate(text: bytes) -> bytes:
             stop = at
             while text[stop : stop + 1] == b"*":
                 stop += 1
-            piece, at = _stars(text, at, stop)
+            piece, at = _stars(text, at, stop, literal)
             if not out or out[-1] != piece:
                 out.append(piece)
             continue
@@ -100,9 +108,9 @@ def translate(text: bytes) -> bytes:
     return b"".join(out)
 
 
-def _stars(text: bytes, start: int, stop: int) -> tuple[bytes, int]:
+def _stars(text: bytes, start: int, stop: int, literal: int) -> tuple[bytes, int]:
     """What stars from ``start`` to ``stop`` stand for, and where to go on."""
-    alone = stop - start >= 2 and (start == 0 or text[start - 1 : start] == b"/")
+    alone = stop - start >= 2 and (start in (0, literal) or text[start - 1 : start] == b"/")
     if alone and stop == len(text):
         return b".*", stop
     if alone and text[stop : stop + 1] == b"/":

@@ -40,7 +40,13 @@ GIT_ENVIRONMENT = {
 }  # fmt: skip
 
 
-def git(path: Path, *args: str | bytes | Path, data: bytes | None = None, fails: bool = False, **extra: str) -> bytes:
+def git(
+    path: Path,
+    *args: str | bytes | Path,
+    data: bytes | None = None,
+    fails: bool = False,
+    extra: dict[str, str] | None = None,
+) -> bytes:
     """Run git in ``path``; what it prints.
 
     Args:
@@ -50,7 +56,7 @@ def git(path: Path, *args: str | bytes | Path, data: bytes | None = None, fails:
         fails: Whether it may fail.
         extra: Environment variables.
     """
-    env = {**GIT_ENVIRONMENT, "PATH": os.environ["PATH"], **extra}
+    env = {**GIT_ENVIRONMENT, "PATH": os.environ["PATH"], **(extra or {})}
     done = subprocess.run(
         ["git", *args], cwd=path, input=b"" if data is None else data, capture_output=True, env=env, check=False
     )
@@ -68,9 +74,15 @@ class Repo:
             path.mkdir(parents=True)
             self.git("init", "-q", "-b", "main", *options)
 
-    def git(self, *args: str | bytes | Path, data: bytes | None = None, fails: bool = False, **extra: str) -> bytes:
+    def git(
+        self,
+        *args: str | bytes | Path,
+        data: bytes | None = None,
+        fails: bool = False,
+        extra: dict[str, str] | None = None,
+    ) -> bytes:
         """Run git in it."""
-        return git(self.path, *args, data=data, fails=fails, **extra)
+        return git(self.path, *args, data=data, fails=fails, extra=extra)
 
     def write(self, name: str | bytes, content: bytes = b"content\n", mode: int = 0o644) -> None:
         """Write a file, making its directories."""
@@ -919,7 +931,7 @@ def rebase_apply_conflict(path: Path) -> None:
 def rebase_edit(path: Path) -> None:
     """Stopped to edit a commit; no conflict."""
     repo = forked(path)
-    repo.git("rebase", "-i", "HEAD~1", GIT_SEQUENCE_EDITOR="sed -i s/^pick/edit/")
+    repo.git("rebase", "-i", "HEAD~1", extra={"GIT_SEQUENCE_EDITOR": "sed -i s/^pick/edit/"})
     repo.append("README.md")
 
 

@@ -19,7 +19,7 @@ from states import UNSAFE_NAMES, git
 Leaf = tuple[int, bytes]
 """Mode and hex id."""
 
-_QUIET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
+_QUIET: dict[str, str] = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
 _DEBUG = re.compile(
     rb"(\d{6}) ([0-9a-f]+) ([0-3])\t([^\0]*)\0  ctime: .*\n  mtime: (\d+:\d+)\n"
     rb"  dev: .*\n  uid: .*\n  size: .*flags: ([0-9a-f]+)\n"
@@ -69,9 +69,15 @@ class Asker:
         objects = Path(os.fsdecode(self.git("rev-parse", "--git-path", "objects")[:-1]))
         self.objects = path / objects
 
-    def git(self, *args: str | bytes, data: bytes | None = None, fails: bool = False, **extra: str) -> bytes:
+    def git(
+        self,
+        *args: str | bytes,
+        data: bytes | None = None,
+        fails: bool = False,
+        extra: dict[str, str] | None = None,
+    ) -> bytes:
         quiet = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
-        return git(self.path, *quiet, *args, data=data, fails=fails, **_QUIET, **extra)
+        return git(self.path, *quiet, *args, data=data, fails=fails, extra={**_QUIET, **(extra or {})})
 
     def list(self, *args: str | bytes) -> list[bytes]:
         """What git prints, separated by NULs."""
@@ -89,8 +95,8 @@ class Asker:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.objects),
         }
         lines = b"".join(b"%06o %s 0\t%s\0" % (mode, oid, path) for path, (mode, oid) in leaves.items())
-        self.git("update-index", "-z", "--index-info", data=lines, **extra)
-        return self.git("write-tree", "--missing-ok", **extra).strip()
+        self.git("update-index", "-z", "--index-info", data=lines, extra=extra)
+        return self.git("write-tree", "--missing-ok", extra=extra).strip()
 
     def blob(self, content: bytes) -> bytes:
         """The hex id of a blob."""
@@ -133,7 +139,7 @@ def _ref_of_old_git(asker: Asker) -> bytes:
 
 
 def _is_own(path: Path) -> bool:
-    found = git(path, "rev-parse", "--show-toplevel", fails=True, **_QUIET)[:-1]
+    found = git(path, "rev-parse", "--show-toplevel", fails=True, extra=_QUIET)[:-1]
     return os.path.realpath(os.fsdecode(found)) == os.path.realpath(path) if found else False
 
 
