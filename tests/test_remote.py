@@ -58,9 +58,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
             self.send_header("Content-Length", str(stop - start))
             self.end_headers()
             if body:
+                state.requests.append(stop - start)
                 with file.open("rb") as stream:
                     self.wfile.write(os.pread(stream.fileno(), stop - start, start))
-                state.requests.append(stop - start)
 
         def do_GET(self) -> None:
             self.answer(body=True)

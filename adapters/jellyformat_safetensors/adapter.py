@@ -18,7 +18,6 @@ from jellyformat_safetensors.header import (
 )
 from jellyformat_safetensors.surgery import with_metadata, with_tensor, without
 
-
 METADATA_FORM_MAX = HEADER_MAX
 """The longest header, in bytes, with the container in it as base64; a larger container is a tensor."""
 

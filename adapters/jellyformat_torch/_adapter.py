@@ -9,7 +9,7 @@ from jellyformat_zip import ZipAdapter, open_directory, parse_entries, root_of
 
 from jellyformat.errors import BadHost, RefusedHost
 from jellyformat.host import Append, Carried, Truncate
-from jellyformat.source import Source, Window
+from jellyformat.source import Source
 from jellyformat_torch._legacy import find_bare, is_legacy
 
 _ENOUGH = frozenset({b"data.pkl", b"constants.pkl"})
@@ -69,8 +69,6 @@ class TorchAdapter:
                 "the snapshot is a tensor in the saved object, and it cannot be cut off",
                 hint="nothing was changed; load the file, delete the key that holds the snapshot, and save it again",
             )
-        if not is_legacy(Window(source, 0, carried.host_length)):
-            raise BadHost("what the locator says was the file before is no torch file", requirement="JF-LOC-001")
         return Truncate(carried.host_length)
 
 
