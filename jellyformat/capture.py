@@ -10,18 +10,20 @@ from pathlib import Path
 from jellyformat import blocks, limits, summary
 from jellyformat.collect import Collector
 from jellyformat.environment import collect_environment, provenance
-from jellyformat.errors import Busy, JellyError, RefusedSize, Usage
+from jellyformat.errors import Busy, FormatError, JellyError, RefusedRepository, SystemFailure, Usage
 from jellyformat.gitindex import Entry
 from jellyformat.gitindex import Index as GitIndex
 from jellyformat.leaves import Store, expand_sparse, head_leaves, index_leaves, index_of
 from jellyformat.model import Manifest, Nested, Omitted, State, Worktree
 from jellyformat.objects import GITLINK, Leaf
-from jellyformat.paths import show_name
 from jellyformat.repository import Layout, Repository, find, layout_at
 from jellyformat.summary import Flat
-from jellyformat.worktree import Options, Scan, Scanner
+from jellyformat.withhold import Withholder, check_choice, staged_note
+from jellyformat.worktree import Budget, Options, Scan, Scanner, matches
 
 _TRIES = 3
+STAGED_OMITTED = "staged_omitted"
+"""The extension that lists staged contents that were left out: path, reason, size."""
 MAX_FILE_SIZE = 16 * limits.MIB
 MAX_SIZE = 256 * limits.MIB
 
@@ -36,8 +38,10 @@ class Settings:
         exclude: Globs of files to leave out.
         max_file_size: Bytes; of one file that HEAD does not have.
         max_size: Bytes; of all of those.
-        oversize: ``refuse`` the capture, or ``omit`` what is over a size, listing it.
+        oversize: ``refuse`` the capture, ``omit`` what is over a size, listing it, or ``allow`` it.
+        secrets: The same for files that seem to hold a secret that HEAD does not have.
         environment: Whether interpreter, packages and command line are noted.
+        carriers: Files the snapshot is for: no part of it unless tracked.
     """
 
     history: str | int = "head"
@@ -46,11 +50,13 @@ class Settings:
     max_file_size: int = MAX_FILE_SIZE
     max_size: int = MAX_SIZE
     oversize: str = "refuse"
+    secrets: str = "refuse"
     environment: bool = True
+    carriers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.oversize not in ("refuse", "omit"):
-            raise Usage(f"oversize is refuse or omit, not {self.oversize!r}")
+        check_choice("oversize", self.oversize)
+        check_choice("secrets", self.secrets)
         self.depth()
 
     def depth(self) -> int | None:
@@ -82,14 +88,24 @@ def capture(directory: str | os.PathLike[str], settings: Settings) -> Captured:
         Refused: it cannot be captured as it is, or something is over a size limit.
         Busy: it kept changing.
     """
-    layout = find(directory)
     started = time.time()
-    for _ in range(_TRIES):
-        repository = Repository(layout)
-        before = repository.fingerprint()
-        captured = _capture(repository, settings, started)
-        if repository.fingerprint() == before:
-            return captured
+    try:
+        layout = find(directory)
+        for _ in range(_TRIES):
+            repository = Repository(layout)
+            before = repository.fingerprint()
+            captured = _capture(repository, settings, started)
+            if repository.fingerprint() == before:
+                return captured
+    except FormatError as error:
+        # what a container may not hold, a repository can: names such as .GIT, paths without end
+        raise RefusedRepository(
+            f"the repository holds what a snapshot cannot: {error.message}",
+            requirement=error.requirement,
+            hint="nothing was changed; `git fsck` may say more",
+        ) from error
+    except OSError as error:
+        raise SystemFailure(f"the repository cannot be read: {error}", hint="nothing was changed") from error
     raise Busy(
         f"HEAD or the index of {repository.name} kept changing while it was read",
         hint="nothing was changed; wait for the other git command and try again",
@@ -99,6 +115,7 @@ def capture(directory: str | os.PathLike[str], settings: Settings) -> Captured:
 def _capture(repository: Repository, settings: Settings, started: float) -> Captured:
     capturing = _Capturing(settings, Collector(repository.oid_length))
     state = capturing.state_of(repository, b"", 0)
+    capturing.withholder.refuse()
     history, written = capturing.collector.finish()
     commit = None if state.head.commit is None else repository.read(state.head.commit)[1]
     parts = Manifest(
@@ -107,35 +124,10 @@ def _capture(repository: Repository, settings: Settings, started: float) -> Capt
         history=history,
         provenance=provenance(repository.remotes(), started, argv=settings.environment),
         ignored=tuple(sorted(capturing.ignored)),
+        extensions={STAGED_OMITTED: [*note]} if (note := staged_note(capturing.withholder.held)) else {},
         environment=collect_environment() if settings.environment else {},
     )
-    _guard(state, settings)
     return Captured(blocks.assemble(parts, written), parts)
-
-
-def _guard(state: State, settings: Settings) -> None:
-    over: list[Omitted] = []
-    for prefix, inner in state.walk():
-        if inner.worktree is not None:
-            over += [
-                Omitted(prefix + item.path, item.reason, item.size)
-                for item in inner.worktree.omitted
-                if item.reason == "size"
-            ]
-    if over and settings.oversize == "refuse":
-        over.sort(key=lambda item: -(item.size or 0))
-        names = ", ".join(f"{show_name(item.path)} ({_megabytes(item.size or 0)})" for item in over[:3])
-        more = f" and {len(over) - 3} more" if len(over) > 3 else ""
-        largest = over[0].size or 0
-        raise RefusedSize(
-            f"too large for a snapshot: {names}{more}",
-            hint="nothing was changed; leave files out with --exclude GLOB or .gitignore, or raise the limits: "
-            f"--max-file-size {largest} (now {settings.max_file_size}) --max-size N (now {settings.max_size})",
-        )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 class _Capturing:
@@ -146,12 +138,17 @@ class _Capturing:
         self.collector = collector
         self.ignored: list[bytes] = []
         self._flats: dict[int, tuple[State, Flat]] = {}
+        allowed = settings.oversize == "allow"
+        size = limits.TOTAL_OBJECT_BYTES if allowed else settings.max_size
+        budget = Budget(size, size)
         self._options = Options(
             include=tuple(os.fsencode(glob) for glob in settings.include),
             exclude=tuple(os.fsencode(glob) for glob in settings.exclude),
-            max_file_size=settings.max_file_size,
-            max_size=settings.max_size,
+            max_file_size=limits.OBJECT_BYTES if allowed else settings.max_file_size,
+            budget=budget,
+            carriers=frozenset(os.fsencode(os.path.realpath(path)) for path in settings.carriers),
         )
+        self.withholder = Withholder(settings.secrets, settings.oversize, settings.max_file_size, budget, collector)
 
     def flat_of(self, state: State) -> Flat:
         """The trees of a state captured before."""
@@ -168,16 +165,18 @@ class _Capturing:
             scan = Scanner(repository, {entry.path: entry for entry in entries}, index_time, self._options).scan()
             entries = _present(repository, entries, scan)
         self.ignored += [prefix + path for path in scan.ignored]
-        nested = self._nested(repository, scan, prefix, depth)
 
         heads = ([] if head.commit is None else [head.commit]) + list(operation.heads if operation else ())
         for oid in heads:
             self.collector.commit(repository, oid, scan.contents)
-        flat = Flat(
-            head={} if head.commit is None else head_leaves(repository, head.commit),
-            index={} if bare else index_leaves(entries),
-            worktree=scan.leaves,
-        )
+        committed = {} if head.commit is None else head_leaves(repository, head.commit)
+        if not bare:
+            self.withholder.worktree(repository, scan, committed, prefix)
+            entries = self.withholder.index(
+                repository, entries, committed, prefix, lambda path: matches(path, self._options.exclude)
+            )
+        nested = self._nested(repository, scan, prefix, depth)
+        flat = Flat(head=committed, index={} if bare else index_leaves(entries), worktree=scan.leaves)
         index = worktree = None
         if not bare:
             store = Store(repository, self.collector, scan.contents)

@@ -280,6 +280,12 @@ class RefusedSize(Refused):
     error_class = "refused.size"
 
 
+class RefusedSecret(Refused):
+    """What is not committed holds something that looks like a secret."""
+
+    error_class = "refused.secret"
+
+
 class RefusedRepository(Refused):
     """A repository that cannot be captured as it is."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from jellyformat.collect import Collector
+from jellyformat.errors import RefusedRepository
 from jellyformat.gitindex import Entry
 from jellyformat.model import Conflict, Index
 from jellyformat.objects import (
@@ -34,7 +35,15 @@ def _walk(repository: Repository, root: bytes, prefix: bytes, leaves: dict[bytes
     stack = [(prefix, root)]
     while stack:
         base, oid = stack.pop()
-        for entry in parse_tree(repository.read(oid)[1], repository.oid_length, strict=False):
+        try:
+            content = repository.read(oid)[1]
+        except KeyError as error:
+            raise RefusedRepository(
+                f"the tree {oid.hex()} is missing in {repository.name}",
+                hint="nothing was changed; in a partial clone, `git checkout HEAD` brings what HEAD needs; "
+                "else `git fsck` says more",
+            ) from error
+        for entry in parse_tree(content, repository.oid_length, strict=False):
             if entry.mode == DIRECTORY:
                 stack.append((base + entry.name + b"/", entry.oid))
             else:

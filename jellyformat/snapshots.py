@@ -64,8 +64,10 @@ def snapshot(
     max_file_size: int | None = None,
     max_size: int | None = None,
     oversize: str = "refuse",
+    secrets: str = "refuse",
     environment: bool = True,
     create_repo: bool = False,
+    carriers: Sequence[PathLike] = (),
 ) -> Snapshot:
     """Capture the repository that holds the directory ``repo``, writing nothing in it.
 
@@ -76,13 +78,15 @@ def snapshot(
         exclude: Globs of files to leave out.
         max_file_size: Bytes; of one file that HEAD does not have.
         max_size: Bytes; of all of those together.
-        oversize: ``refuse`` the capture, or ``omit`` what is over a size, listing it.
+        oversize: ``refuse`` the capture, ``omit`` what is over a size, listing it, or ``allow`` it.
+        secrets: The same for files that seem to hold a secret, HEAD not having it.
         environment: Whether interpreter, packages and command line are noted.
         create_repo: Make a repository of ``repo`` where there is none.
+        carriers: Files the snapshot is for, and so no part of it unless they are tracked.
 
     Raises:
         NoRepository: there is none.
-        Refused: it cannot be captured as it is, or something is over a size limit.
+        Refused: it cannot be captured as it is, or something is over a size limit, or seems to be a secret.
     """
     from jellyformat import capture
 
@@ -95,7 +99,9 @@ def snapshot(
         max_file_size=capture.MAX_FILE_SIZE if max_file_size is None else max_file_size,
         max_size=capture.MAX_SIZE if max_size is None else max_size,
         oversize=oversize,
+        secrets=secrets,
         environment=environment,
+        carriers=tuple(os.fspath(path) for path in carriers),
     )
     return capture_snapshot(repo, settings)
 
@@ -129,7 +135,7 @@ def embed(path: PathLike, snap: Snapshot | None = None, *, out: PathLike | None 
         RefusedExists: the file carries a snapshot already.
         RefusedHost: its own loader would no longer read it.
     """
-    data = (snap or snapshot()).to_bytes()
+    data = (snap or snapshot(carriers=(path,))).to_bytes()
     with atomic.locked(Path(path), write=out is None) as target:
         try:
             found = registry.find(target.source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -154,7 +155,7 @@ def _verify(run: _Run, source: Source, name: str, quick: bool) -> None:
             "prerequisites", lambda: f"{len(checker.outside)} objects left to them; state and summary not checked"
         )
         return
-    run.check("state", lambda: f"{checker.state()} repositories, their parts agree")
+    run.check("state", lambda: f"{checker.state()} repositories, their parts agree{_left_out(box)}")
     run.check("paths", lambda: _paths(box))
     run.check("summary", lambda: _summary(box))
 
@@ -162,6 +163,20 @@ def _verify(run: _Run, source: Source, name: str, quick: bool) -> None:
 def _missing(box: Container) -> str:
     count = len(box.manifest.history.missing)
     return f", but {count} that the repository did not have itself" if count else ""
+
+
+def _left_out(box: Container) -> str:
+    """What the state says of files that were there and are not in the container."""
+    reasons = Counter(
+        item.reason
+        for _, state in box.manifest.state.walk()
+        if state.worktree is not None
+        for item in state.worktree.omitted
+    )
+    if not reasons:
+        return ""
+    words = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+    return f"; {sum(reasons.values())} files were left out ({words})"
 
 
 def _blocks(box: Container) -> str:

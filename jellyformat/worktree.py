@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from jellyformat import limits
+from jellyformat.carriers import content_carries, file_carries
 from jellyformat.convert import Converter
 from jellyformat.gitindex import Entry
 from jellyformat.model import Omitted
@@ -18,6 +20,16 @@ from jellyformat.repository import Layout, Repository, layout_at
 from jellyformat.source import CHUNK
 
 _TRIES = 3
+_TICK = 20_000_000
+"""Nanoseconds after which a file that is written again has another modification time, on any system."""
+
+
+@dataclass
+class Budget:
+    """Bytes that new files may have together: how many at first, and how many are left."""
+
+    size: int
+    left: int
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,16 @@ class Options:
         exclude: Files to leave out.
         max_file_size: Bytes; a larger file is left out unless the index has the same content.
         max_size: Bytes; of all files that are new or changed, together.
+        budget: The same, shared by several scanners.
+        carriers: Absolute paths of files that the snapshot is for, and so no part of it unless tracked.
     """
 
     include: tuple[bytes, ...] = ()
     exclude: tuple[bytes, ...] = ()
     max_file_size: int = limits.OBJECT_BYTES
     max_size: int = limits.TOTAL_OBJECT_BYTES
+    budget: Budget | None = None
+    carriers: frozenset[bytes] = frozenset()
 
 
 @dataclass
@@ -85,7 +101,7 @@ class Scanner:
         self._converter = Converter(repository, attributes)
         self._file_mode = repository.settings.boolean("core.filemode", default=True)
         self._symlinks = repository.settings.boolean("core.symlinks", default=True)
-        self._left = options.max_size
+        self._budget = options.budget or Budget(options.max_size, options.max_size)
         self._tracked_directories: set[bytes] = set()
         for path in entries:
             directory = path.rpartition(b"/")[0]
@@ -113,7 +129,9 @@ class Scanner:
         except FileNotFoundError:
             return
         except OSError:
-            self._omit(directory or b".", "unreadable")
+            if not directory:
+                raise
+            self._omit(directory, "unreadable")
             return
         if directory and not items and not ignored:
             self.result.empty_directories.append(directory)
@@ -168,6 +186,9 @@ class Scanner:
         ):
             self.result.ignored.append(path)
             return False
+        if untracked and self._root + b"/" + path in self._options.carriers:
+            self.result.ignored.append(path)
+            return False
         if matches(path, self._options.exclude):
             self._omit(path, "excluded")
             return False
@@ -195,7 +216,7 @@ class Scanner:
             if entry is not None and self._is_unchanged(entry, before) and self._take_clean(path, entry, before):
                 return
             try:
-                if before.st_size > min(self._options.max_file_size, self._left, limits.OBJECT_BYTES):
+                if before.st_size > min(self._options.max_file_size, self._budget.left, limits.OBJECT_BYTES):
                     self._take_large(path, entry, before)
                     return
                 content = _read(full, before)
@@ -205,9 +226,13 @@ class Scanner:
             except OSError:
                 self._omit(path, "unreadable", before.st_size)
                 return
-            if content is not None and _stamp(before) == _stamp(after):
+            if content is None or _stamp(before) != _stamp(after) or not _is_settled(full, before, content):
+                continue
+            if entry is None and stat.S_ISREG(before.st_mode) and content_carries(content):
+                self.result.ignored.append(path)
+            else:
                 self._take(path, entry, before, content)
-                return
+            return
         self._omit(path, "changing")
 
     def _is_unchanged(self, entry: Entry, found: os.stat_result) -> bool:
@@ -256,6 +281,9 @@ class Scanner:
             if oid == entry.oid:
                 self.result.leaves[path] = Leaf(self._mode(found, entry), oid)
                 return
+        if entry is None and file_carries(self._root + b"/" + path):
+            self.result.ignored.append(path)
+            return
         self._omit(path, "size", found.st_size)
 
     def _take(self, path: bytes, entry: Entry | None, found: os.stat_result, content: bytes) -> None:
@@ -273,7 +301,7 @@ class Scanner:
             self.result.converted.append(path)
         self.result.leaves[path] = Leaf(mode, oid)
         if oid not in self.result.contents:
-            self._left -= len(content)
+            self._budget.left -= len(content)
             self.result.contents[oid] = content
 
     def _is_filtered(self, path: bytes, staged: Entry | None, found: os.stat_result, content: bytes) -> bool:
@@ -319,6 +347,15 @@ def _read(path: bytes, before: os.stat_result) -> bytes | None:
             left -= len(part)
     content = b"".join(parts)
     return content if len(content) == before.st_size else None
+
+
+def _is_settled(path: bytes, found: os.stat_result, content: bytes) -> bool:
+    """Whether a file would show it if it had changed while it was read: clocks tick too slowly to tell at once."""
+    age = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
+    if stat.S_ISLNK(found.st_mode) or not 0 <= age < _TICK:
+        return True
+    time.sleep((_TICK - age) / 1e9)
+    return _read(path, found) == content and _stamp(os.lstat(path)) == _stamp(found)
 
 
 def _hash_file(path: bytes, size: int, object_format: str) -> bytes:

@@ -249,3 +249,33 @@ def test_history(repository: Path) -> None:
         (repository / "x.jelly").write_bytes(snap.data)
         assert jellyformat.verify(repository / "x.jelly").ok
         (repository / "x.jelly").unlink()
+
+
+def test_checkpoints_are_no_part_of_the_code(repository: Path) -> None:
+    """Untracked checkpoints in the repository: the one embedded into, and those that carry a snapshot already."""
+    import numpy
+    import torch
+    from jellyformat_torch import create_snapshot
+    from safetensors.numpy import save_file
+
+    import jellyformat
+
+    (repository / ".gitignore").write_text("*.log\n")
+    numpy.savez(repository / "a.npz", x=numpy.zeros(5_000_000))
+    save_file({"x": numpy.zeros(5)}, repository / "b.safetensors")
+    torch.save({"x": torch.zeros(9)}, repository / "c.pt")
+    (repository / "d.bin").write_bytes(b"\0\1\2")
+    names = ["a.npz", "b.safetensors", "c.pt", "d.bin"]
+    for name in names:
+        jelly(repository, "embed", name, "--exclude", "[!a]*.npz", *[f"--exclude={other}" for other in names])
+    torch.save({"x": torch.zeros(9), **create_snapshot(repo=repository, exclude=["e.pt"])}, repository / "e.pt")
+    jelly(repository, "snapshot", "-o", "f.jelly")
+    one, two = jellyformat.snapshot(repository), jellyformat.load(repository / "f.jelly")
+    assert [path for path in one.manifest.ignored if path != b"run.log"] == [
+        b"a.npz", b"b.safetensors", b"c.pt", b"d.bin", b"e.pt", b"f.jelly",
+    ]  # fmt: skip
+    assert one.id == two.id
+    jelly(repository, "strip", "a.npz")
+    jelly(repository, "snapshot", "-o", "g.jelly", code=4)  # 40 MB that are nobody's
+    jelly(repository, "embed", "a.npz")
+    assert jellyformat.load(repository / "a.npz").id == one.id

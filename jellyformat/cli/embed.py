@@ -23,7 +23,7 @@ from jellyformat.cli.snapshot import describe
 @common
 def command(file: Path, output: Path | None, source: Path | None, replace: bool, as_json: bool, **options: Any) -> None:
     """Capture the repository (or take a snapshot made before) and put it into FILE."""
-    snap = jellyformat.snapshot(**options) if source is None else jellyformat.load(source)
+    snap = jellyformat.snapshot(**options, carriers=(file,)) if source is None else jellyformat.load(source)
     host = jellyformat.embed(file, snap, out=output, replace=replace)
     target = output or file
     if as_json:

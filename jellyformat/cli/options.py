@@ -36,6 +36,13 @@ def capture_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--exclude", multiple=True, metavar="GLOB", help="Files to leave out."),
             click.option("--max-file-size", type=Size(), help="Of one file that HEAD does not have (16M)."),
             click.option("--max-size", type=Size(), help="Of all of those together (256M)."),
+            click.option(
+                "--allow-secrets",
+                "secrets",
+                flag_value="allow",
+                default="refuse",
+                help="Take what looks like a secret.",
+            ),
             click.option("--environment/--no-environment", default=True, help="Note interpreter and packages."),
             click.option("--create-repo", is_flag=True, help="Make a repository where there is none."),
         )

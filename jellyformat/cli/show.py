@@ -47,6 +47,17 @@ def omissions(manifest: Manifest) -> list[Omitted]:
     ]
 
 
+def staged_omissions(manifest: Manifest) -> list[Omitted]:
+    """Staged contents that were left out; what a stranger wrote there is passed over."""
+    found: list[Omitted] = []
+    note = manifest.extensions.get("staged_omitted")
+    for item in note if isinstance(note, list) else ():
+        match item:
+            case [bytes(path), str(reason), int() | None as size]:
+                found.append(Omitted(path, reason, size))
+    return found
+
+
 def as_dict(box: jellyformat.Container) -> dict[str, object]:
     """What ``show --json`` prints."""
     manifest = box.manifest
@@ -68,15 +79,8 @@ def as_dict(box: jellyformat.Container) -> dict[str, object]:
         "unstaged": [path_text(path) for _, path in summary.unstaged],
         "untracked": [path_text(path) for path in summary.untracked],
         "conflicted": [path_text(path) for path in summary.conflicted],
-        "omitted": [
-            {
-                "path": path_text(item.path),
-                "reason": item.reason,
-                "size": item.size,
-                "sha256": None if item.sha256 is None else item.sha256.hex(),
-            }
-            for item in omissions(manifest)
-        ],
+        "omitted": [_as_dict(item) for item in omissions(manifest)],
+        "staged_omitted": [_as_dict(item) for item in staged_omissions(manifest)],
         "ignored": [path_text(path) for path in manifest.ignored],
         "files": summary.files,
         "size": summary.size,
@@ -88,6 +92,15 @@ def as_dict(box: jellyformat.Container) -> dict[str, object]:
         "submodules": [path_text(prefix.rstrip(b"/")) for prefix, _ in state.walk() if prefix],
         "container_bytes": box.header.total_length,
         "environment": _plain(manifest.environment),
+    }
+
+
+def _as_dict(item: Omitted) -> dict[str, object]:
+    return {
+        "path": path_text(item.path),
+        "reason": safe(item.reason),
+        "size": item.size,
+        "sha256": None if item.sha256 is None else item.sha256.hex(),
     }
 
 
@@ -148,21 +161,27 @@ def _print(box: jellyformat.Container, most: int | None) -> None:
     click.echo(bold(safe(box.name)))
     for name, text in rows:
         click.echo(f"  {name:<12} {text}")
+    omitted, staged_omitted = omissions(manifest), staged_omissions(manifest)
     if not is_dirty(manifest):
-        click.echo("  clean: everything was committed")
+        rest = (
+            "committed, but for what was left out" if omitted or staged_omitted else "clean: everything was committed"
+        )
+        click.echo(f"  {rest}")
     _list("staged", [f"{letter} {safe_path(path)}" for letter, path in found.staged], most)
     _list("unstaged", [f"{letter} {safe_path(path)}" for letter, path in found.unstaged], most)
     _list("untracked", [safe_path(path) for path in found.untracked], most)
     _list("conflicted", [safe_path(path) for path in found.conflicted], most)
-    left_out = [
-        f"{safe_path(item.path)}  ({item.reason}{'' if item.size is None else ', ' + size_text(item.size)})"
-        for item in omissions(manifest)
-    ]
-    _list("left out, NOT in this snapshot", left_out, most)
+    _list("left out, NOT in this snapshot", [_left_out(item) for item in omitted], most)
+    _list("staged, NOT in this snapshot", [_left_out(item) for item in staged_omitted], most)
     if manifest.ignored:
         names = ", ".join(safe_path(path) for path in manifest.ignored[:4])
         more = ", …" if len(manifest.ignored) > 4 else ""
         click.echo(f"  ignored by git, not in this snapshot: {names}{more}")
+
+
+def _left_out(item: Omitted) -> str:
+    size = "" if item.size is None else ", " + size_text(item.size)
+    return f"{safe_path(item.path)}  ({safe(item.reason)}{size})"
 
 
 def _environment(manifest: Manifest) -> list[tuple[str, str]]:
