@@ -117,7 +117,7 @@ try {
     process.exitCode = UNSUPPORTED;
   } else {
     // A fault of the file has a class; what the system or this program could not do has none.
-    const { class: cls = null, requirement = null, message } = error;
+    const { class: cls = error.code === 'ENOENT' ? 'absent.file' : null, requirement = null, message } = error;
     process.stdout.write(`${json({ error: { class: cls, requirement, message: String(message) } })}\n`);
     process.exitCode = FAULT;
   }

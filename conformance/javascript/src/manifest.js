@@ -304,7 +304,7 @@ function state(it, where, outer, level) {
   closed(it, STATE, where);
   const named = it.get('object_format');
   // A nested state of the other format is told by its format, not by the lengths in it.
-  const oid = oidCheck(formatLengths(named));
+  const oid = oidCheck(outer === null || outer === named ? formatLengths(named) : [20, 32]);
   const out = { path: null, level };
   out.head = head(it.get('head'), `${where}.head`, oid);
   out.index = orNil((inner, at) => index(inner, at, oid), it.get('index'), `${where}.index`);

@@ -46,18 +46,18 @@ function strictTrees(objects, outermost) {
 
 /** Section 9.3: [oid, kind] of all that the states need and the container has or lacks. */
 function* needed(objects, outermost) {
-  const seen = new Set();
+  const seen = { [TREE]: new Set(), [BLOB]: new Set() };
   const trees = function* trees(root) {
     const left = [root];
     while (left.length > 0) {
       const oid = left.pop();
-      if (seen.has(oid)) continue;
-      seen.add(oid);
+      if (seen[TREE].has(oid)) continue;
+      seen[TREE].add(oid);
       yield [oid, TREE];
       for (const entry of objects.tree(oid) ?? []) {
         if (entry.mode === DIRECTORY) left.push(entry.oid);
-        else if (entry.mode !== SUBMODULE && !seen.has(entry.oid)) {
-          seen.add(entry.oid);
+        else if (entry.mode !== SUBMODULE && !seen[BLOB].has(entry.oid)) {
+          seen[BLOB].add(entry.oid);
           yield [entry.oid, BLOB];
         }
       }
@@ -87,8 +87,11 @@ function neededObjects(objects, manifest) {
   for (const [oid, kind] of needed(objects, manifest.state)) {
     count += 1;
     const object = objects.get(oid);
-    if (object !== null && object.kind === kind && object.block === 'state') continue;
-    if (missing.has(oid) && object === null) continue;
+    if (object !== null && object.kind !== kind) {
+      fail('malformed.object', 'JF-OBJ-007', `${hexOf(oid)} is a ${KIND_NAMES[object.kind]}, the state names it as a ${KIND_NAMES[kind]}`);
+    }
+    if (object !== null && object.block === 'state') continue;
+    if (object === null && missing.has(oid)) continue;
     fail('missing.object', 'JF-NED-001', `the ${KIND_NAMES[kind]} ${hexOf(oid)} is not in the state blocks`);
   }
   return count;
@@ -101,6 +104,8 @@ function historyChecks(objects, { history }) {
     () => {
       if (history.prerequisites.length > 0) return;
       const there = (oid, kind) => {
+        const object = objects.get(oid);
+        if (object !== null && object.kind !== kind) fail('malformed.object', 'JF-OBJ-007', `${hexOf(oid)} is a ${KIND_NAMES[object.kind]}, a commit names it as a ${KIND_NAMES[kind]}`);
         if (!objects.has(oid, kind) && !missing.has(oid)) fail('missing.object', 'JF-HIS-004', `the ${KIND_NAMES[kind]} ${hexOf(oid)} is not in the container`);
       };
       for (const [oid, object] of objects.all) {
@@ -117,6 +122,9 @@ function historyChecks(objects, { history }) {
       const shallow = [];
       for (const [oid, object] of objects.all) {
         if (object.kind !== COMMIT) continue;
+        for (const parent of objects.commit(oid).parents) {
+          if (objects.has(parent) && !objects.has(parent, COMMIT)) fail('malformed.object', 'JF-OBJ-007', `the parent ${hexOf(parent)} is no commit`);
+        }
         const out = objects.commit(oid).parents.some((parent) => !objects.has(parent, COMMIT) && !prerequisites.has(parent));
         if (out) shallow.push(oid);
       }

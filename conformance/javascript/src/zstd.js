@@ -20,6 +20,8 @@ function outline(frame) {
   const dictionaryLength = [0, 1, 2, 4][descriptor & 3];
   const sizeLength = sizeFlag === 0 ? (single ? 1 : 0) : 1 << sizeFlag;
   let at = 5 + (single ? 0 : 1) + dictionaryLength;
+  // RFC 8878, 3.1.1.1.3: an id of zero is no id.
+  const dictionary = frame.subarray(at - dictionaryLength, at).some((byte) => byte !== 0);
   if (frame.length < at + sizeLength) bad('JF-ZST-001', 'the frame header is cut off');
   let contentSize = null;
   if (sizeLength === 1) contentSize = BigInt(frame[at]);
@@ -32,7 +34,7 @@ function outline(frame) {
     const base = 1n << BigInt(10 + (frame[5] >> 3));
     windowSize = base + (base / 8n) * BigInt(frame[5] & 7);
   }
-  return { start: at, contentSize, windowSize, reserved: (descriptor & 8) !== 0, checksum: (descriptor & 4) !== 0, dictionary: dictionaryLength > 0 };
+  return { start: at, contentSize, windowSize, reserved: (descriptor & 8) !== 0, checksum: (descriptor & 4) !== 0, dictionary };
 }
 
 /** Where the frame's last block (and checksum) ends. */

@@ -73,6 +73,19 @@ function base64(text) {
   return out;
 }
 
+/** Of the text of a tensor's member; null where it is not one of bytes in the data. */
+function tensorPlace(text, dataLength) {
+  if (!text.startsWith('{')) return null;
+  const list = members(text);
+  const value = new Map(list);
+  if (list.length !== 3 || value.size !== 3 || !['dtype', 'shape', 'data_offsets'].every((key) => value.has(key))) return null;
+  const counts = (array) => (/^\[[\d\s,]*\]$/.test(array) ? JSON.parse(array) : []);
+  const [shape, offsets] = [counts(value.get('shape')), counts(value.get('data_offsets'))];
+  if (JSON.parse(value.get('dtype')) !== 'U8' || shape.length !== 1 || offsets.length !== 2) return null;
+  const [begin, end] = offsets;
+  return end - begin === shape[0] && end <= dataLength ? { begin, size: shape[0] } : null;
+}
+
 export async function findInSafetensors(source) {
   const length = Number(view(await source.read(0, 8)).getBigUint64(0, true));
   const text = utf8(await source.read(8, length));
@@ -85,19 +98,16 @@ export async function findInSafetensors(source) {
   const header = members(text);
   const metadata = only(header, METADATA);
   const tensor = only(header, NAME);
-  const inner = metadata !== null && metadata.startsWith('{') ? only(members(metadata), NAME) : null;
+  if (metadata !== null && !metadata.startsWith('{')) bad('JF-SFT-001', `${METADATA} is no object`);
+  const inner = metadata === null ? null : only(members(metadata), NAME);
   if (inner !== null) {
+    if (tensor !== null) bad('JF-SFT-001', `${NAME} in ${METADATA} and as a tensor`);
     const value = JSON.parse(inner);
     if (typeof value !== 'string') bad('JF-SFT-001', `${NAME} in ${METADATA} is no string`);
     return { form: 'metadata', source: new BytesSource(base64(value.replace(/[~!]+$/, ''))), whole: true };
   }
   if (tensor === null) return null;
-  const value = JSON.parse(tensor);
-  const { dtype, shape, data_offsets: offsets } = value ?? {};
-  const count = (n) => Number.isSafeInteger(n) && n >= 0;
-  const data = 8 + length;
-  const fits = dtype === 'U8' && Object.keys(value).length === 3 && Array.isArray(shape) && shape.length === 1 && count(shape[0])
-    && Array.isArray(offsets) && offsets.length === 2 && offsets.every(count) && offsets[1] - offsets[0] === shape[0] && data + offsets[1] === source.size;
-  if (!fits) bad('JF-SFT-001', `the tensor ${NAME} is not a container's`);
-  return { form: 'tensor', source: new PartSource(source, data + offsets[0], shape[0]), whole: true };
+  const place = tensorPlace(tensor, source.size - 8 - length);
+  if (place === null) bad('JF-SFT-001', `the tensor ${NAME} is not a container's`);
+  return { form: 'tensor', source: new PartSource(source, 8 + length + place.begin, place.size), whole: true };
 }

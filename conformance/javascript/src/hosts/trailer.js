@@ -10,11 +10,9 @@ const LEGACY_TORCH = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x4
 const CHUNK = 4 * 1024 ** 2;
 
 export async function findInTrailer(source) {
-  if (source.size >= LOCATOR_LENGTH) {
-    const end = source.size - LOCATOR_LENGTH;
-    const locator = await source.read(end, LOCATOR_LENGTH);
-    if (equal(locator.subarray(56), END_MAGIC)) return { form: 'trailer', source: await locate(source, locator, end), whole: true };
-  }
+  const end = Math.max(0, source.size - LOCATOR_LENGTH);
+  const locator = await source.read(end, source.size - end);
+  if (equal(locator.subarray(-END_MAGIC.length), END_MAGIC)) return { form: 'trailer', source: await locate(source, locator, end, 'JF-TRL-001', true), whole: true };
   const start = await source.peek(0, LEGACY_TORCH.length);
   return equal(start, LEGACY_TORCH) ? search(source) : null;
 }

@@ -1,9 +1,8 @@
 // SPEC section 14.2; the structures are those of APPNOTE.TXT 4.3.
-import { fail } from '../errors.js';
+import { fail, JellyError } from '../errors.js';
 import { binary, equal, fromHex, hex, view } from '../bytes.js';
 import { BytesSource, PartSource } from '../source.js';
 import { MAGIC, HEADER_LENGTH, parseHeader } from '../header.js';
-import { LIMITS } from '../limits.js';
 import { LOCATOR_LENGTH, END_MAGIC, locate } from './locator.js';
 
 const END_LENGTH = 22;
@@ -11,8 +10,8 @@ const MAX_COMMENT = 0xffff;
 const STORED = 0;
 const DEFLATED = 8;
 const ENTRY_NAME = '.jelly/snapshot';
-const MAX_DIRECTORY = 1024 ** 3;
-const MAX_CONTAINER = LIMITS.allRawLengths + LIMITS.manifestLength;
+const MAX_DIRECTORY = 256 * 1024 ** 2;
+const MAX_INFLATED = 2 * 1024 ** 3;
 
 const bad = (requirement, message) => fail('malformed.host', requirement, message);
 const broken = (message) => bad('JF-ZIP-001', message);
@@ -55,11 +54,11 @@ async function directoryPlace(source, end) {
       if (short[key] !== full && BigInt(short[key]) !== long[key]) broken('the end records contradict each other');
     }
     if (wide.getUint32(16, true) !== 0 || wide.getUint32(20, true) !== 0) broken('a zip of several disks');
-    if (long.offset + long.size > at) broken('the central directory overlaps its end records');
+    if (long.offset + long.size !== at) broken('the central directory does not end where the end records begin');
     place = { count: Number(long.count), size: Number(long.size), offset: Number(long.offset) };
   } else if (needed && short.offset === 0xffffffff) {
     broken('no zip64 end record, though the end record needs one');
-  } else if (place.offset + place.size > end.at) broken('the central directory overlaps the end record');
+  } else if (place.offset + place.size !== end.at) broken('the central directory does not end where the end record begins');
   if (!zip64 && (short.disks[0] !== 0 || short.disks[1] !== 0 || short.here !== short.count)) broken('a zip of several disks');
   if (place.size > MAX_DIRECTORY) broken('the central directory is too long');
   return place;
@@ -131,7 +130,7 @@ async function dataOf(source, entry, magic = false) {
   const extra = whole.subarray(30 + nameLength, head);
   const [size, packed] = widen(extra, [numbers.getUint32(22, true), numbers.getUint32(18, true)]);
   const later = (numbers.getUint16(6, true) & 8) !== 0;
-  const agrees = (local, central) => local === central || (later && (local === 0 || local === 0xffffffff));
+  const agrees = (local, central) => later || local === central;
   if (!agrees(size, entry.size) || !agrees(packed, entry.packed)) disagree('size');
   if ((entry.flags & 1) !== 0) bad('JF-ZIP-002', 'an encrypted entry');
   if (entry.method === STORED && entry.size !== entry.packed) bad('JF-ZIP-002', 'a stored entry of two sizes');
@@ -140,7 +139,7 @@ async function dataOf(source, entry, magic = false) {
 
 async function inflate(part, size) {
   const wrong = (message) => bad('JF-ZIP-004', message);
-  if (size > MAX_CONTAINER || part.size > MAX_CONTAINER) wrong('the entry is too large');
+  if (size > MAX_INFLATED || part.size > MAX_INFLATED) wrong('the entry is too large');
   const stream = new Blob([await part.read(0, part.size)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
   const out = [];
   let length = 0;
@@ -182,11 +181,22 @@ async function one(found) {
   return found[0];
 }
 
+/** The container the data begin with; all of the data where that cannot be told, for the container's own reader to complain of. */
+async function containerIn(data) {
+  try {
+    return new PartSource(data, 0, parseHeader(await data.peek(0, HEADER_LENGTH), data.size, false).totalLength);
+  } catch (error) {
+    if (!(error instanceof JellyError)) throw error;
+    return data;
+  }
+}
+
 export async function findInZip(source) {
   const end = await endRecord(source);
   const digits = binary(end.comment.subarray(-2 * LOCATOR_LENGTH));
-  if (digits.length === 2 * LOCATOR_LENGTH && /^[0-9a-f]*$/.test(digits) && digits.endsWith(hex(END_MAGIC))) {
-    return { form: 'locator', source: await locate(source, fromHex(digits), source.size - digits.length), whole: true };
+  if (digits.endsWith(hex(END_MAGIC))) {
+    if (digits.length < 2 * LOCATOR_LENGTH || !/^[0-9a-f]*$/.test(digits)) fail('corrupt.locator', 'JF-ZIP-006', 'the locator in the comment is no locator');
+    return { form: 'locator', source: await locate(source, fromHex(digits), end.at, 'JF-ZIP-006'), whole: true };
   }
   const entries = await directory(source, end);
   const listed = [];
@@ -200,11 +210,10 @@ export async function findInZip(source) {
   const root = entries.length > 0 ? entries[0].name.split('/')[0] : '';
   for (const entry of entries) {
     const rest = entry.name.startsWith(`${root}/data/`) ? entry.name.slice(root.length + 6) : '';
-    if (entry.method !== STORED || entry.size < HEADER_LENGTH || !/^[0-9]+$/.test(rest)) continue;
+    if (entry.method !== STORED || entry.size < MAGIC.length || !/^[0-9]+$/.test(rest)) continue;
     const data = await dataOf(source, entry, true);
     if (data === null) continue;
-    const header = parseHeader(await data.peek(0, HEADER_LENGTH), data.size, false);
-    tensors.push(new PartSource(data, 0, header.totalLength));
+    tensors.push(await containerIn(data));
   }
   return tensors.length > 0 ? { form: 'tensor', source: await one(tensors), whole: true } : null;
 }

@@ -1,0 +1,142 @@
+// Containers in files of the frameworks, put there by the reference or by the frameworks themselves.
+import assert from 'node:assert/strict';
+import { open as openFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { FileSource, open } from '../src/node.js';
+import { ascii, concat } from '../src/bytes.js';
+import { sha256 } from '../src/hash.js';
+import { END_MAGIC } from '../src/hosts/locator.js';
+import { checkpoints, existsSync, jelly, join, readFileSync, reference, referenceJson, repack, small, snapshot, temporary } from './fixtures.js';
+
+const root = temporary();
+const container = snapshot(root, small(root), 'x.jelly');
+const bytes = readFileSync(container);
+checkpoints(root, container);
+
+function compare(file, host, form) {
+  const show = referenceJson('show', '--json', file);
+  const { code, out } = jelly('verify', file);
+  assert.equal(code, 0, out.toString());
+  const got = JSON.parse(out.toString());
+  assert.deepEqual([got.digest, got.snapshot_id, got.host, got.form], [show.digest, show.snapshot_id, host, form]);
+  assert.equal(jelly('extract', '--host', host, '--in', file, '--out', `${file}.out`).code, 0);
+  assert.deepEqual(readFileSync(`${file}.out`), bytes);
+}
+
+const EMBEDDED = [
+  ['m.npz', 'zip', 'locator'], ['c.npz', 'zip', 'locator'], ['m.zip', 'zip', 'locator'], ['m.bin', 'trailer', 'trailer'], ['m.pt', 'zip', 'locator'],
+  ['legacy.pt', 'trailer', 'trailer'], ['m.safetensors', 'safetensors', 'metadata'], ['n.safetensors', 'safetensors', 'metadata'],
+  ['o.safetensors', 'safetensors', 'metadata'],
+];
+for (const [name, host, form] of EMBEDDED) {
+  const file = join(root, name);
+  test(`embedded in ${name}`, { skip: !existsSync(file) && 'the framework is not installed' }, () => {
+    const none = jelly('verify', file);
+    assert.equal(none.code, 1);
+    assert.equal(JSON.parse(none.out.toString()).error.class, 'absent.snapshot');
+    const out = join(root, `embedded-${name}`);
+    reference('embed', file, '--from', container, '-o', out, '-q');
+    compare(out, host, form);
+  });
+}
+
+for (const [name, host] of [['tensor.pt', 'zip'], ['legacy-tensor.pt', 'trailer']]) {
+  const file = join(root, name);
+  test(`a tensor of bytes in ${name}`, { skip: !existsSync(file) && 'torch is not installed' }, () => compare(file, host, 'tensor'));
+}
+
+for (const [method, how] of [[0, 'stored'], [8, 'deflated']]) {
+  const file = join(root, 'embedded-m.pt');
+  test(`a torch file repacked by another tool, ${how}`, { skip: !existsSync(join(root, 'm.pt')) && 'torch is not installed' }, () => {
+    const out = join(root, `${how}.pt`);
+    repack(file, out, method);
+    compare(out, 'zip', 'entry');
+  });
+}
+
+test('an ArrayBuffer, a Uint8Array and a Blob', async () => {
+  const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+  for (const input of [buffer, new Uint8Array(buffer), new Blob([buffer])]) {
+    const got = await open(input);
+    await got.verify();
+    assert.equal(Buffer.from(await got.cat(ascii('a.py'))).toString(), 'print(0)\n');
+  }
+});
+
+const u64 = (...numbers) => concat(...numbers.map((n) => {
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, BigInt(n));
+  return out;
+}));
+
+function locator(offset, hostLength) {
+  const fields = u64(offset, bytes.length, hostLength);
+  return concat(fields, sha256(concat(fields, bytes.subarray(0, 72))), END_MAGIC);
+}
+
+async function sparse(name, parts) {
+  const path = join(root, name);
+  const file = await openFile(path, 'w');
+  for (const [offset, part] of parts) await file.write(part, 0, part.length, offset);
+  await file.close();
+  return path;
+}
+
+const GiB = 1024 ** 3;
+
+test('a checkpoint of 10 GiB costs a few reads', async () => {
+  const host = 10 * GiB;
+  const json = ascii(JSON.stringify({ __metadata__: { jellyformat: `${bytes.toString('base64')}~` }, w: { dtype: 'U8', shape: [host], data_offsets: [0, host] } }));
+  const length = u64(json.length).reverse();
+  const files = [
+    await sparse('big.bin', [[0, ascii('x')], [host, bytes], [host + bytes.length, locator(host, host)]]),
+    await sparse('big.safetensors', [[0, length], [8, json], [8 + json.length + host - 1, Uint8Array.of(0)]]),
+  ];
+  for (const path of files) {
+    const source = await FileSource.open(path);
+    await (await open(source)).verify();
+    await source.close();
+    assert.ok(source.reads <= 10, `${source.reads} reads of ${path}`);
+    assert.ok(source.bytesRead < 64 * 1024, `${source.bytesRead} bytes of ${path}`);
+  }
+});
+
+test('locators that do not fit', async () => {
+  const host = ascii('the host');
+  const good = concat(host, bytes, locator(host.length, host.length));
+  await open(good);
+  const cases = [
+    [concat(host, bytes, locator(host.length + 1, host.length)), 'corrupt.locator'],
+    [concat(host, bytes, locator(host.length, host.length + 1)), 'corrupt.locator'],
+    [concat(host, bytes.subarray(1), locator(host.length, host.length)), 'corrupt.locator'],
+    [concat(host, Uint8Array.of(0), bytes, locator(host.length + 1, host.length)), 'corrupt.locator'],
+    [concat(host, bytes, Uint8Array.of(0), locator(host.length, host.length)), 'corrupt.locator'],
+    [good.subarray(-8), 'corrupt.locator'],
+    [good.subarray(0, -1), 'absent.snapshot'],
+    [host, 'absent.snapshot'],
+    [new Uint8Array(), 'absent.snapshot'],
+  ];
+  for (const [file, cls] of cases) await assert.rejects(open(file), { class: cls });
+  for (let at = good.length - 64; at < good.length - 8; at++) {
+    const changed = good.slice();
+    changed[at] ^= 1;
+    await assert.rejects(open(changed), { class: 'corrupt.locator' });
+  }
+});
+
+test('safetensors headers', async () => {
+  const base64 = bytes.toString('base64');
+  const file = (json, data = new Uint8Array()) => concat(u64(ascii(json).length).reverse(), ascii(json), data);
+  const metadata = (value) => `{"__metadata__":{"jellyformat":${JSON.stringify(value)}}}`;
+  const tensor = `"jellyformat":{"dtype":"U8","shape":[${bytes.length}],"data_offsets":[0,${bytes.length}]}`;
+  for (const good of [file(metadata(`${base64}~`)), file(`{"__metadata__":{"a":"}\\"{","\\u006aellyformat":"${base64}!!"}}  `), file(`{${tensor}}`, bytes)]) await open(good);
+  const bad = [
+    '{"__metadata__":{"jellyformat":1}}', `{"__metadata__":{},"__metadata__":{}}`, `{${tensor},${tensor}}`, `{"jellyformat":null}`, '{,}',
+    `{"__metadata__":{"jellyformat":"${base64}~","\\u006aellyformat":"${base64}~"}}`,
+    metadata(`~${base64}`), metadata(`${base64.slice(0, 8)}\n${base64.slice(8)}`), metadata(`${base64}A~`),
+    `{${tensor}}`.replace('U8', 'I8'), `{${tensor}}`.replace('[0', '[1'),
+  ];
+  for (const json of bad) await assert.rejects(open(file(json, json.includes(tensor) ? bytes : new Uint8Array())), { class: 'malformed.host' }, json.slice(0, 80));
+  await open(file(`{${tensor}}`, concat(bytes, bytes)));
+  await assert.rejects(open(file(`{${tensor}}`, bytes.subarray(1))), { class: 'malformed.host' });
+});
