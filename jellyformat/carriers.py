@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import os
 
+from jellyformat import registry
 from jellyformat.container import MAGIC
+from jellyformat.errors import JellyError
 from jellyformat.host import END_MAGIC
+from jellyformat.source import BytesSource, FileSource, Source
 
-_HEAD = 64 << 10
 _TAIL = 2 * len(END_MAGIC)
-_MARK = b"jellyformat"
+_LONGEST_HEADER = 100_000_000
+"""Bytes of a safetensors header."""
 
 
 def content_carries(content: bytes) -> bool:
-    """Whether the bytes of a file look as if it carried a snapshot, from its two ends alone."""
-    return _looks_so(content[:_HEAD], content[-_TAIL:])
+    """Whether the bytes of a file carry a snapshot."""
+    return _carries(BytesSource(content))
 
 
 def file_carries(path: bytes) -> bool:
-    """Whether a regular file looks as if it carried a snapshot; what cannot be read carries none."""
+    """Whether a regular file carries a snapshot; what cannot be read carries none."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return _looks_so(os.pread(fd, _HEAD, 0), os.pread(fd, _TAIL, max(0, os.fstat(fd).st_size - _TAIL)))
+        return _carries(FileSource.of(fd))
     except OSError:
         return False
     finally:
         os.close(fd)
 
 
-def _looks_so(head: bytes, tail: bytes) -> bool:
-    if head.startswith(MAGIC) or tail.endswith(END_MAGIC) or tail == END_MAGIC.hex().encode():
+def _carries(source: Source) -> bool:
+    """A glance at both ends tells for nearly all files that they carry none; the adapters tell for the others."""
+    head = source.read_at(0, 9)
+    if head.startswith(MAGIC):
         return True
-    # the member of a safetensors header, or the key of a saved dict in torch's data.pkl, which comes first
-    return (head[8:9] == b"{" or head.startswith(b"PK\x03\x04")) and _MARK in head
+    tail = source.read_at(max(0, source.size - _TAIL), _TAIL)
+    if tail.endswith(END_MAGIC) or tail == END_MAGIC.hex().encode():
+        return True
+    is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _LONGEST_HEADER
+    if not (is_safetensors or head.startswith(b"PK\x03\x04")):
+        return False
+    try:
+        return registry.find(source).carried is not None
+    except JellyError:
+        return False  # a broken file is one like any other
