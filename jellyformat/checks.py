@@ -89,7 +89,7 @@ class Checker:
                 raise BadObject(f"object {oid.hex()} is of another kind than its user says", requirement="JF-OBJ-007")
             seen.add(oid)
             return True
-        if oid not in self._excused:
+        if kind != BLOB or oid not in self._excused:
             self._leave(oid, "the state needs", "JF-NED-001")
         return False
 

@@ -22,17 +22,11 @@ def result_length(base_length: int, ops: Sequence[Op]) -> int:
         BadDiff: an op reaches beyond the base (JF-REC-003).
         SizeLimit: the sum is over the limit for one object (JF-REC-007).
     """
-    total = 0
-    for op in ops:
-        if isinstance(op, bytes):
-            total += len(op)
-        else:
-            offset, length = op
-            if offset + length > base_length:
-                raise BadDiff(f"a diff copies beyond the {base_length} bytes of its base", requirement="JF-REC-003")
-            total += length
+    total = sum(len(op) if isinstance(op, bytes) else op[1] for op in ops)
     if total > limits.OBJECT_BYTES:
         raise SizeLimit(f"a diff would make an object of {total} bytes", requirement="JF-REC-007")
+    if any(op[0] + op[1] > base_length for op in ops if not isinstance(op, bytes)):
+        raise BadDiff(f"a diff copies beyond the {base_length} bytes of its base", requirement="JF-REC-003")
     return total
 
 

@@ -122,7 +122,8 @@ def locate(source: Source, raw: bytes, end: int, form: str) -> Carried:
             requirement="JF-LOC-001",
         )
     header = read_exactly(source, offset, HEADER_LENGTH)
-    if hashlib.sha256(raw[:24] + header).digest() != raw[24:56]:
+    total = int.from_bytes(header[32:40], "big")
+    if hashlib.sha256(raw[:24] + header).digest() != raw[24:56] or total != length:
         raise CorruptLocator(
             "the locator at the end of the file does not fit the container: bytes were changed",
             requirement="JF-LOC-001",

@@ -25,6 +25,7 @@ from jellyformat.model import (
     OPERATIONS,
     REASONS,
     STATE,
+    WITH_HEADS,
     Block,
     Conflict,
     Head,
@@ -247,7 +248,7 @@ def _head(value: Value, oid: int) -> Head:
 
 def is_ref(name: bytes) -> bool:
     """Whether ``name`` is a full reference name as git-check-ref-format(1) says, below ``refs/``."""
-    return name.startswith(b"refs/") and len(name) > 5 and name != b"refs/@" and not _BAD_REF.search(name)
+    return name.startswith(b"refs/") and len(name) > 5 and not _BAD_REF.search(name)
 
 
 def _index(value: Value, oid: int) -> Index:
@@ -303,9 +304,13 @@ def _omitted(value: Value, name: str) -> Omitted:
 
 def _operation(value: Value, oid: int) -> Operation:
     item = _map(value, Operation, "operation")
+    kind = _one_of(item["kind"], OPERATIONS, "kind")
+    heads = _array(item["heads"], "heads")
+    if bool(heads) != (kind in WITH_HEADS):
+        raise _wrong("heads", "as the kind of the operation says")
     return Operation(
-        heads=tuple(_oid(part, oid, "heads") for part in _array(item["heads"], "heads")),
-        kind=_one_of(item["kind"], OPERATIONS, "kind"),
+        heads=tuple(_oid(part, oid, "heads") for part in heads),
+        kind=kind,
         message=_optional(item["message"], _bytes, "message"),
     )
 

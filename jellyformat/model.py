@@ -12,6 +12,8 @@ STATE: Final = "state"
 HISTORY: Final = "history"
 
 REASONS: Final = ("size", "secret", "filter", "missing", "unreadable", "special", "changing", "excluded", "name")
+WITH_HEADS: Final = ("merge", "cherry-pick", "revert")
+"""Operations that name the commits they are about."""
 OPERATIONS: Final = ("merge", "cherry-pick", "revert", "rebase", "am", "bisect")
 
 

@@ -210,7 +210,7 @@ def parse_commit(content: bytes, oid_length: int) -> CommitHead:
         BadObject: it does not begin as a commit does (SPEC JF-OBJ-001).
     """
     match = _COMMIT_HEAD[oid_length].match(content)
-    if match is None:
+    if match is None or content.startswith(b"parent ", match.end()):
         raise BadObject("a commit does not begin with its tree and parents", requirement="JF-OBJ-001")
     parents = tuple(bytes.fromhex(line[7:].decode()) for line in match[2].splitlines())
     return CommitHead(bytes.fromhex(match[1].decode()), parents)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jellyformat import limits
-from jellyformat.errors import CountLimit
+from jellyformat.errors import BadObject, CountLimit
 from jellyformat.objects import DIRECTORY, Leaf, TreeEntry, parse_tree
 from jellyformat.paths import check_length
 
@@ -42,6 +42,8 @@ class Flattener:
         while stack:
             prefix, oid, depth = stack.pop()
             entries = self.entries(oid, strict=strict)
+            if strict and prefix and not entries:
+                raise BadObject("a tree has an entry for a tree that is empty", requirement="JF-OBJ-005")
             seen += len(entries)
             if seen > limits.TREE_ENTRIES:
                 raise CountLimit(f"a tree has more than {limits.TREE_ENTRIES} entries", requirement="JF-BLK-006")

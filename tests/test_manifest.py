@@ -227,6 +227,8 @@ def test_converted_files_are_not_changes() -> None:
         ({"head": Head(OID, None)}, "JF-SUM-002"),
         ({"operation": Operation("merge", (OID,))}, "JF-NED-001"),
         ({"operation": Operation("merge", (OLD,))}, "JF-OBJ-007"),
+        ({"operation": Operation("merge")}, "JF-MAN-002"),
+        ({"operation": Operation("rebase", (OLD,))}, "JF-MAN-002"),
         ({"submodules": (Nested(b"src", State("sha1", Head(None, b"refs/heads/main"), None, None)),)}, "JF-SUB-002"),
         ({"submodules": (Nested(b"b.py", State("sha1", Head(None, b"refs/heads/main"), None, None)),)}, "JF-SUB-002"),
         ({"submodules": (Nested(b"x/../y", State("sha1", Head(None, b"refs/heads/main"), None, None)),)}, "JF-PTH-001"),
@@ -311,7 +313,9 @@ def test_gitlinks_need_no_commit() -> None:
     box.checker.needed()
 
 
-@pytest.mark.parametrize("name", [b"refs/heads/main", b"refs/heads/feat(a)&b", b"refs/heads/x;touch y"[:14], b"refs/a"])
+@pytest.mark.parametrize(
+    "name", [b"refs/heads/main", b"refs/@", b"refs/heads/feat(a)&b", b"refs/heads/x;touch y"[:14], b"refs/a"]
+)
 def test_refs(name: bytes) -> None:
     assert is_ref(name)
 
@@ -323,3 +327,33 @@ def test_refs(name: bytes) -> None:
 )  # fmt: skip
 def test_no_refs(name: bytes) -> None:
     assert not is_ref(name)
+
+
+def test_entries_of_empty_trees() -> None:
+    from dataclasses import replace
+
+    from jellyformat.objects import DIRECTORY, TREE, TreeEntry, format_tree
+
+    base = crafted()
+    root = format_tree([TreeEntry(DIRECTORY, b"empty", object_id(TREE, b"")), TreeEntry(REGULAR, b"f", NEW)])
+    records = [*base.records, ObjectRecord(TREE, b""), ObjectRecord(TREE, root)]
+    parts = replace(base.parts, state=replace(base.parts.state, worktree=Worktree(tree=object_id(TREE, root))))
+    with pytest.raises(errors.BadObject) as caught:
+        check(assemble(parts, records))
+    assert caught.value.requirement == "JF-OBJ-005"
+
+
+def test_missing_excuses_blobs_alone() -> None:
+    from dataclasses import replace
+
+    base = crafted()
+    assert base.parts.state.worktree is not None
+    tree = base.parts.state.worktree.tree
+    records = [
+        record
+        for record in base.records
+        if not (isinstance(record, ObjectRecord) and object_id(record.kind, record.content) == tree)
+    ]
+    parts = replace(base.parts, history=replace(base.parts.history, missing=(tree,)))
+    with pytest.raises(errors.MissingObject):
+        check(assemble(parts, records))

@@ -139,7 +139,15 @@ def test_modes_of_old_trees(old: int, new: int) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"tree ", b"parent " + b"0" * 40, b"tree " + b"0" * 39 + b"\n", b"tree " + b"A" * 40 + b"\n", b"\ntree "],
+    [
+        b"",
+        b"tree ",
+        b"parent " + b"0" * 40,
+        b"tree " + b"0" * 39 + b"\n",
+        b"tree " + b"A" * 40 + b"\n",
+        b"\ntree ",
+        b"tree " + b"0" * 40 + b"\nparent x\n",
+    ],
 )
 def test_what_is_no_commit(content: bytes) -> None:
     with pytest.raises(BadObject):
