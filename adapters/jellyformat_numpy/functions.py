@@ -10,7 +10,7 @@ import numpy as np
 from jellyformat_trailer import plan_trailer
 from jellyformat_zip import Appender, save_beside, save_to_stream
 
-import jellyformat
+from jellyformat import training
 from jellyformat.host import Append
 from jellyformat_numpy._adapter import ADAPTER
 
@@ -32,7 +32,12 @@ class _Trailer:
 
 
 def save(
-    file: str | os.PathLike[str] | IO[bytes], arr: Any, *, snapshot: _Snapshot | None = None, **kwargs: Any
+    file: str | os.PathLike[str] | IO[bytes],
+    arr: Any,
+    *,
+    snapshot: _Snapshot | None = None,
+    strict: bool = False,
+    **kwargs: Any,
 ) -> None:
     """``np.save`` with a snapshot behind the array: ``np.load``, memory-mapped too, gives the array (SPEC 14.5).
 
@@ -40,46 +45,63 @@ def save(
         file: A path, to which ``.npy`` is added where it has another ending, or a binary file object.
         arr: The array.
         snapshot: What to put in; by default a new one of the repository around the working directory.
+        strict: Raise where there can be no snapshot; else that is a warning, and the file is saved without.
         kwargs: Passed on to ``np.save``.
 
     Raises:
-        JellyError: there is no repository, or the capture was refused; the file is as it was.
+        JellyError: with ``strict``, there is no repository, or the capture was refused; the file is as it was.
     """
-    _save(file, ".npy", lambda target: np.save(target, arr, **kwargs), _Trailer(), snapshot)
+    _save(file, ".npy", lambda target: np.save(target, arr, **kwargs), _Trailer(), snapshot, strict)
 
 
-def savez(file: str | os.PathLike[str] | IO[bytes], *args: Any, snapshot: _Snapshot | None = None, **kwds: Any) -> None:
+def savez(
+    file: str | os.PathLike[str] | IO[bytes],
+    *args: Any,
+    snapshot: _Snapshot | None = None,
+    strict: bool = False,
+    **kwds: Any,
+) -> None:
     """``np.savez`` with a snapshot in the file that ``np.load`` does not list (SPEC 14.2).
 
     Args:
         file: A path, to which ``.npz`` is added where it has another ending, or a binary file object.
         args: Arrays, saved as ``arr_0`` and so on.
         snapshot: What to put in; by default a new one of the repository around the working directory.
-        kwds: Arrays by name; passed on to ``np.savez``. None of them can be called ``snapshot``.
+        strict: Raise where there can be no snapshot; else that is a warning, and the file is saved without.
+        kwds: Arrays by name; passed on to ``np.savez``. None of them can be called ``snapshot`` or ``strict``.
 
     Raises:
-        JellyError: there is no repository, or the capture was refused; the file is as it was.
+        JellyError: with ``strict``, there is no repository, or the capture was refused; the file is as it was.
     """
-    _save(file, ".npz", lambda target: np.savez(target, *args, **kwds), ADAPTER, snapshot)
+    _save(file, ".npz", lambda target: np.savez(target, *args, **kwds), ADAPTER, snapshot, strict)
 
 
 def savez_compressed(
-    file: str | os.PathLike[str] | IO[bytes], *args: Any, snapshot: _Snapshot | None = None, **kwds: Any
+    file: str | os.PathLike[str] | IO[bytes],
+    *args: Any,
+    snapshot: _Snapshot | None = None,
+    strict: bool = False,
+    **kwds: Any,
 ) -> None:
     """``np.savez_compressed`` with a snapshot in the file; as `savez` otherwise."""
-    _save(file, ".npz", lambda target: np.savez_compressed(target, *args, **kwds), ADAPTER, snapshot)
+    _save(file, ".npz", lambda target: np.savez_compressed(target, *args, **kwds), ADAPTER, snapshot, strict)
 
 
-def _save(file: Any, suffix: str, write: Any, adapter: Appender, snapshot: _Snapshot | None) -> None:
-    taken: Any = jellyformat.snapshot() if snapshot is None else snapshot
+def _save(file: Any, suffix: str, write: Any, adapter: Appender, snapshot: _Snapshot | None, strict: bool) -> None:
+    named = isinstance(file, (str, os.PathLike))
+    carriers = (os.fspath(file), os.fspath(file) + suffix) if named else ()
+    taken: Any = training.take(strict=strict, carriers=carriers) if snapshot is None else snapshot
+    if taken is None:
+        write(file)
+        return
     if not isinstance(file, (str, os.PathLike)):
-        save_to_stream(cast(BinaryIO, file), write, adapter, taken.to_bytes())
+        save_to_stream(cast(BinaryIO, file), write, adapter, taken.to_bytes(), strict=strict)
         return
     path = os.fspath(file)
     if not path.endswith(suffix):  # as numpy does
         path += suffix
     if Path(path).exists() and not Path(path).is_file():  # a device or pipe can't be replaced
         with open(path, "wb") as stream:
-            save_to_stream(stream, write, adapter, taken.to_bytes())
+            save_to_stream(stream, write, adapter, taken.to_bytes(), strict=strict)
     else:
-        save_beside(path, write, lambda target: jellyformat.embed(target, taken))
+        save_beside(path, write, lambda target: training.embed(target, taken, strict=strict))

@@ -30,6 +30,7 @@ def save_file(
     snapshot: Snapshot | None = None,
     repo: str | os.PathLike[str] = ".",
     history: str | int = "head",
+    strict: bool = False,
 ) -> None:
     """Save torch or numpy tensors with a snapshot: ``save_file`` of the module for the first tensor's framework.
 
@@ -40,13 +41,15 @@ def save_file(
         snapshot: From ``jellyformat.snapshot``; None takes one now.
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
+        strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
 
     Raises:
         Usage: the tensors are of another framework.
-        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+        JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded; ``filename``
+            is as it was.
     """
     module = import_module(f"{__name__}.{framework_of(tensors)}")
-    module.save_file(tensors, filename, metadata, snapshot=snapshot, repo=repo, history=history)
+    module.save_file(tensors, filename, metadata, snapshot=snapshot, repo=repo, history=history, strict=strict)
 
 
 def save(
@@ -56,6 +59,7 @@ def save(
     snapshot: Snapshot | None = None,
     repo: str | os.PathLike[str] = ".",
     history: str | int = "head",
+    strict: bool = False,
 ) -> bytes:
     """The bytes of a safetensors file with a snapshot: ``save`` of the module for the first tensor's framework.
 
@@ -65,13 +69,14 @@ def save(
         snapshot: From ``jellyformat.snapshot``; None takes one now.
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
+        strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
 
     Raises:
         Usage: the tensors are of another framework.
-        JellyError: the repository cannot be captured or the snapshot not embedded.
+        JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded.
     """
     module = import_module(f"{__name__}.{framework_of(tensors)}")
-    saved: bytes = module.save(tensors, metadata, snapshot=snapshot, repo=repo, history=history)
+    saved: bytes = module.save(tensors, metadata, snapshot=snapshot, repo=repo, history=history, strict=strict)
     return saved
 
 
@@ -84,6 +89,7 @@ def save_model(
     snapshot: Snapshot | None = None,
     repo: str | os.PathLike[str] = ".",
     history: str | int = "head",
+    strict: bool = False,
 ) -> None:
     """Save a torch model with a snapshot: ``jellyformat_safetensors.torch.save_model``.
 
@@ -95,9 +101,13 @@ def save_model(
         snapshot: From ``jellyformat.snapshot``; None takes one now.
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
+        strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
 
     Raises:
-        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+        JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded; ``filename``
+            is as it was.
     """
     module = import_module(f"{__name__}.torch")
-    module.save_model(model, filename, metadata, force_contiguous, snapshot=snapshot, repo=repo, history=history)
+    module.save_model(
+        model, filename, metadata, force_contiguous, snapshot=snapshot, repo=repo, history=history, strict=strict
+    )

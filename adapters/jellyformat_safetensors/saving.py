@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from importlib import util
 from typing import TYPE_CHECKING, Any
 
-import jellyformat
+from jellyformat import training
 from jellyformat.container import MAGIC
-from jellyformat.errors import Usage
+from jellyformat.errors import JellyError, Usage
 from jellyformat.host import Copy
 from jellyformat.source import BytesSource
 from jellyformat_safetensors.adapter import ADAPTER
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 NAME = "jellyformat"
 
 
-def capture(snapshot: Snapshot | None, repo: str | os.PathLike[str], history: str | int) -> Snapshot:
-    """``snapshot``, or one of the repository at ``repo`` now."""
-    return jellyformat.snapshot(repo=repo, history=history) if snapshot is None else snapshot
+def capture(
+    snapshot: Snapshot | None,
+    repo: str | os.PathLike[str],
+    history: str | int,
+    strict: bool,
+    filename: str | os.PathLike[str] | None = None,
+) -> Snapshot | None:
+    """``snapshot``, or one of the repository at ``repo`` now; None, and a warning, where there can be none."""
+    if snapshot is not None:
+        return snapshot
+    carriers = () if filename is None else (filename,)
+    return training.take(strict=strict, repo=repo, history=history, carriers=carriers)
 
 
 def framework_of(tensors: Mapping[str, Any]) -> str:
@@ -67,19 +76,23 @@ def own_tensors(tensors: Mapping[str, Any]) -> dict[str, Any]:
     return rest
 
 
-def save_with(write: Callable[[str], object], filename: str | os.PathLike[str], snapshot: Snapshot) -> None:
+def save_with(
+    write: Callable[[str], object], filename: str | os.PathLike[str], snapshot: Snapshot | None, strict: bool
+) -> None:
     """Let ``write`` make a file beside ``filename``, embed ``snapshot`` into it, and rename it to ``filename``.
 
     Args:
         write: The framework's own save function; gets the path to write to.
         filename: Replaced only when all is done; a symbolic link stays one.
-        snapshot: What to embed.
+        snapshot: What to embed, if anything.
+        strict: Raise where it cannot be embedded; else that is a warning.
     """
     target = os.path.realpath(os.fspath(filename))
     beside = os.path.join(os.path.dirname(target), f".jelly-{secrets.token_hex(8)}.tmp")  # noqa: PTH118, PTH120
     try:
         write(beside)
-        jellyformat.embed(beside, snapshot)
+        if snapshot is not None:
+            training.embed(beside, snapshot, strict=strict)
         with contextlib.suppress(FileNotFoundError):
             shutil.copymode(target, beside)
         os.replace(beside, target)  # noqa: PTH105
@@ -89,9 +102,17 @@ def save_with(write: Callable[[str], object], filename: str | os.PathLike[str], 
         raise
 
 
-def embedded(data: bytes, snapshot: Snapshot) -> bytes:
-    """The safetensors file ``data`` with ``snapshot`` in it."""
-    plan = ADAPTER.plan_embed(BytesSource(data), snapshot.to_bytes())
+def embedded(data: bytes, snapshot: Snapshot | None, strict: bool) -> bytes:
+    """The safetensors file ``data`` with ``snapshot`` in it; where that fails and not ``strict``, without."""
+    if snapshot is None:
+        return data
+    try:
+        plan = ADAPTER.plan_embed(BytesSource(data), snapshot.to_bytes())
+    except JellyError as error:
+        if strict:
+            raise
+        training.warn(f"the tensors were saved without a snapshot of the code: {error.message}")
+        return data
     parts = (
         data[part.offset : part.offset + part.length] if isinstance(part, Copy) else part for part in plan.segments
     )

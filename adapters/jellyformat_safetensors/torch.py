@@ -23,6 +23,7 @@ def save_file(
     snapshot: Snapshot | None = None,
     repo: str | os.PathLike[str] = ".",
     history: str | int = "head",
+    strict: bool = False,
 ) -> None:
     """`safetensors.torch.save_file`, with a snapshot in the file (SPEC 14.4).
 
@@ -36,13 +37,15 @@ def save_file(
         snapshot: From ``jellyformat.snapshot``; None takes one now.
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
+        strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
 
     Raises:
-        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+        JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded; ``filename``
+            is as it was.
     """
-    taken = capture(snapshot, repo, history)
+    taken = capture(snapshot, repo, history, strict, filename)
     own, text = own_tensors(tensors), own_metadata(metadata)
-    save_with(lambda path: framework.save_file(own, path, metadata=text), filename, taken)
+    save_with(lambda path: framework.save_file(own, path, metadata=text), filename, taken, strict)
 
 
 def save(
@@ -52,6 +55,7 @@ def save(
     snapshot: Snapshot | None = None,
     repo: str | os.PathLike[str] = ".",
     history: str | int = "head",
+    strict: bool = False,
 ) -> bytes:
     """`safetensors.torch.save`, with a snapshot in the bytes returned (SPEC 14.4).
 
@@ -61,12 +65,13 @@ def save(
         snapshot: From ``jellyformat.snapshot``; None takes one now.
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
+        strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
 
     Raises:
-        JellyError: the repository cannot be captured or the snapshot not embedded.
+        JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded.
     """
-    taken = capture(snapshot, repo, history)
-    return embedded(framework.save(own_tensors(tensors), metadata=own_metadata(metadata)), taken)
+    taken = capture(snapshot, repo, history, strict)
+    return embedded(framework.save(own_tensors(tensors), metadata=own_metadata(metadata)), taken, strict)
 
 
 def save_model(
@@ -78,6 +83,7 @@ def save_model(
     snapshot: Snapshot | None = None,
     repo: str | os.PathLike[str] = ".",
     history: str | int = "head",
+    strict: bool = False,
 ) -> None:
     """`safetensors.torch.save_model`, with a snapshot in the file (SPEC 14.4); else as ``save_file``.
 
@@ -89,10 +95,12 @@ def save_model(
         snapshot: From ``jellyformat.snapshot``; None takes one now.
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
+        strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
 
     Raises:
-        JellyError: the repository cannot be captured or the snapshot not embedded; ``filename`` is as it was.
+        JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded; ``filename``
+            is as it was.
     """
-    taken = capture(snapshot, repo, history)
+    taken = capture(snapshot, repo, history, strict, filename)
     text = own_metadata(metadata)
-    save_with(lambda path: framework.save_model(model, path, text, force_contiguous), filename, taken)
+    save_with(lambda path: framework.save_model(model, path, text, force_contiguous), filename, taken, strict)

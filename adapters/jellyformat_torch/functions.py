@@ -9,7 +9,7 @@ from typing import IO, Any, BinaryIO, Protocol, cast
 import torch
 from jellyformat_zip import save_beside, save_to_stream
 
-import jellyformat
+from jellyformat import training
 from jellyformat_torch._adapter import ADAPTER
 
 KEY = "jellyformat"
@@ -21,23 +21,32 @@ class _Snapshot(Protocol):
         """The container."""
 
 
-def create_snapshot(**capture_options: Any) -> dict[str, torch.Tensor]:
+def create_snapshot(
+    *, strict: bool = False, ranks: str | None = None, **capture_options: Any
+) -> dict[str, torch.Tensor]:
     """A snapshot of the repository as a dict of one tensor, to be saved as part of an object (SPEC 14.3).
 
     ``torch.save({"model": model.state_dict(), **create_snapshot()}, "model.pt")``: beside the state dict, not in it,
     or a strict ``load_state_dict`` fails. `save` needs no change to the object.
 
+    Training goes on whatever happens: what seems to be a secret or is too large is left out, and where no snapshot can
+    be taken the dict is empty; both with a `jellyformat.training.SnapshotWarning`.
+
     Args:
+        strict: Raise what otherwise is a warning.
+        ranks: ``first``: only the first of the processes that train together takes a snapshot, the dict being empty
+            for the others; ``all``: each does. None: as the environment variable ``JELLYFORMAT_RANKS`` says, else
+            ``first``.
         capture_options: As `jellyformat.snapshot` takes them, such as ``repo`` and ``history``.
 
     Returns:
         ``{"jellyformat": tensor}``, the tensor one-dimensional, uint8, on the CPU: the container's bytes.
 
     Raises:
-        JellyError: there is no repository, or the capture was refused.
+        JellyError: with ``strict``, there is no repository, or the capture was refused.
     """
-    container = jellyformat.snapshot(**capture_options).to_bytes()
-    return {KEY: torch.frombuffer(bytearray(container), dtype=torch.uint8)}
+    snap = training.take(strict=strict, ranks=ranks, **capture_options)
+    return {} if snap is None else {KEY: torch.frombuffer(bytearray(snap.to_bytes()), dtype=torch.uint8)}
 
 
 create_jelly_filling = create_snapshot
@@ -48,31 +57,40 @@ def save(
     f: str | os.PathLike[str] | IO[bytes],
     *,
     snapshot: _Snapshot | None = None,
+    strict: bool = False,
+    ranks: str | None = None,
     **torch_save_kwargs: Any,
 ) -> None:
     """``torch.save`` with a snapshot in the file: ``torch.load`` gives ``obj`` alone (SPEC 14.2).
 
-    The snapshot is taken first, then a temporary file is written beside ``f`` and moved over it: whatever goes wrong,
-    ``f`` is as it was. A file object is written to only when all is done, from memory.
+    The snapshot is taken first, then a temporary file is written beside ``f`` and moved over it: where saving fails,
+    ``f`` is as it was. A file object is written to only when all is done, from memory. Where no snapshot can be taken
+    or put in, that is a warning and ``obj`` is saved alone.
 
     Args:
         obj: What to save.
         f: A path, or a binary file object open for writing.
         snapshot: What to put in; by default a new one of the repository around the working directory.
+        strict: Raise what otherwise is a warning; ``f`` is then as it was.
+        ranks: Which of the processes that train together take a snapshot, as for `create_snapshot`.
         torch_save_kwargs: Passed on to ``torch.save``.
 
     Raises:
-        JellyError: there is no repository, or the capture was refused.
+        JellyError: with ``strict``, there is no repository, or the capture was refused.
     """
-    taken: Any = jellyformat.snapshot() if snapshot is None else snapshot
+    carriers = (f,) if isinstance(f, (str, os.PathLike)) else ()
+    taken: Any = training.take(strict=strict, ranks=ranks, carriers=carriers) if snapshot is None else snapshot
+    if taken is None:
+        torch.save(obj, cast(Any, f), **torch_save_kwargs)
+        return
 
     def write(target: Any) -> None:
         torch.save(obj, target, **torch_save_kwargs)
 
     if not isinstance(f, (str, os.PathLike)):
-        save_to_stream(cast(BinaryIO, f), write, ADAPTER, taken.to_bytes())
+        save_to_stream(cast(BinaryIO, f), write, ADAPTER, taken.to_bytes(), strict=strict)
     elif Path(f).exists() and not Path(f).is_file():  # a device or pipe can't be replaced
         with open(f, "wb") as stream:
-            save_to_stream(stream, write, ADAPTER, taken.to_bytes())
+            save_to_stream(stream, write, ADAPTER, taken.to_bytes(), strict=strict)
     else:
-        save_beside(f, write, lambda path: jellyformat.embed(path, taken, replace=True))
+        save_beside(f, write, lambda path: training.embed(path, taken, strict=strict))

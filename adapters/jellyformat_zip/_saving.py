@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from jellyformat import training
+from jellyformat.errors import JellyError
 from jellyformat.host import Append
 from jellyformat.source import BytesSource, Source
 
@@ -56,7 +58,12 @@ def save_beside(path: str | os.PathLike[str], write: Callable[[str], object], em
 
 
 def save_to_stream(
-    stream: BinaryIO, write: Callable[[io.BytesIO], object], adapter: Appender, container: bytes
+    stream: BinaryIO,
+    write: Callable[[io.BytesIO], object],
+    adapter: Appender,
+    container: bytes,
+    *,
+    strict: bool = True,
 ) -> None:
     """Saves into memory, puts the container in, and only then writes it all to ``stream``.
 
@@ -65,6 +72,7 @@ def save_to_stream(
         write: Saves to the file object it is given.
         adapter: The adapter for what it saves.
         container: The container's bytes.
+        strict: Whether an error of the adapter is raised; else it is a warning, and what was saved is written alone.
 
     Raises:
         JellyError: by the adapter, with nothing written.
@@ -72,7 +80,14 @@ def save_to_stream(
     buffer = io.BytesIO()
     write(buffer)
     data = buffer.getvalue()
-    plan = adapter.plan_embed(BytesSource(data), container)
+    try:
+        plan = adapter.plan_embed(BytesSource(data), container)
+    except JellyError as error:
+        if strict:
+            raise
+        training.warn(f"the checkpoint was saved without a snapshot of the code: {error.message}")
+        stream.write(data)
+        return
     tail = bytearray(plan.length - plan.keep)
     for offset, part in plan.writes:
         start = offset - plan.keep

@@ -27,6 +27,7 @@ from jellyformat_safetensors import ADAPTER, adapter
 from jellyformat_safetensors.jsontext import NotJson, check_utf8, scan_object, skip_space
 
 import jellyformat
+from jellyformat import training
 from jellyformat.container import MAGIC
 from jellyformat.errors import BadHost, JellyError, RefusedHost, Usage
 from jellyformat.host import Carried, Copy, Rewrite
@@ -644,11 +645,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
     """Stands in for the capture; the arguments of each come back."""
     made: list[tuple[Any, Any]] = []
 
-    def snapshot(repo: Any = ".", history: Any = "head") -> Snapshot:
+    def snapshot(repo: Any = ".", history: Any = "head", **options: Any) -> Snapshot:
         made.append((repo, history))
         return Snapshot(CONTAINER)
 
-    monkeypatch.setattr(jellyformat, "snapshot", snapshot)
+    monkeypatch.setattr(training, "take", snapshot)
     return made
 
 
@@ -701,7 +702,7 @@ def test_what_was_there_stays_where_saving_fails(
         torch_saves.save_file(TORCH, path, {"k": 1})  # type: ignore[dict-item]
     numpy_saves.save_file(NUMPY, tmp_path / "ok", snapshot=Snapshot(CONTAINER))
 
-    def interrupted(path: str, snap: Snapshot) -> None:
+    def interrupted(path: str, snap: Snapshot, **options: Any) -> None:
         assert safetensors.numpy.load_file(path).keys() == NUMPY.keys()
         raise KeyboardInterrupt
 

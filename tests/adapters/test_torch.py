@@ -27,7 +27,7 @@ from jellyformat_torch import ADAPTER, _legacy
 from jellyformat_zip import ADAPTER as ZIP
 
 import jellyformat
-from jellyformat import limits
+from jellyformat import limits, training
 from jellyformat.errors import BadHost, CorruptLocator, RefusedHost
 from jellyformat.source import BytesSource, FileSource, read_all
 
@@ -492,14 +492,14 @@ class Snapshot:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """jellyformat.snapshot without a repository; the options it was called with."""
+    """The capture without a repository; the options it was called with."""
     calls: list[dict[str, object]] = []
 
     def snapshot(**options: object) -> Snapshot:
         calls.append(options)
         return Snapshot()
 
-    monkeypatch.setattr(jellyformat, "snapshot", snapshot)
+    monkeypatch.setattr(training, "take", snapshot)
     return calls
 
 
@@ -517,7 +517,7 @@ def test_save(fakes: list[dict[str, object]], tmp_path: Path, into: str, new: bo
         path.write_bytes(buffer.getvalue())
     else:
         jellyformat_torch.save(state, path if into == "path" else str(path), _use_new_zipfile_serialization=new)
-    assert fakes == [{}]
+    assert len(fakes) == 1
     same(torch.load(path))
     found = plans.found_in(ADAPTER, path)
     assert found is not None
@@ -555,10 +555,10 @@ def test_failed_save_leaves_what_was(
         jellyformat_torch.save(lambda: None, path)
     monkeypatch.setattr(jellyformat, "embed", fails)
     with pytest.raises(RefusedHost):
-        jellyformat_torch.save([1], path)
-    monkeypatch.setattr(jellyformat, "snapshot", fails)
+        jellyformat_torch.save([1], path, strict=True)
+    monkeypatch.setattr(training, "take", fails)
     with pytest.raises(RefusedHost):
-        jellyformat_torch.save([1], path)
+        jellyformat_torch.save([1], path, strict=True)
     assert path.read_bytes() == b"as it was"
     assert plans.names_in(tmp_path) == ["model.pt"]
 
@@ -588,7 +588,7 @@ def test_save_to_a_device(fakes: list[dict[str, object]]) -> None:
 
 def test_create_snapshot(fakes: list[dict[str, object]], tmp_path: Path) -> None:
     made = jellyformat_torch.create_snapshot(repo=".", history="full")
-    assert fakes == [{"repo": ".", "history": "full"}]
+    assert fakes == [{"strict": False, "ranks": None, "repo": ".", "history": "full"}]
     assert list(made) == ["jellyformat"]
     assert made["jellyformat"].dtype == torch.uint8
     assert bytes(made["jellyformat"].tolist()) == CONTAINER
