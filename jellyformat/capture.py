@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from jellyformat import blocks, limits, summary
+from jellyformat import blocks, limits, notebooks, summary
 from jellyformat.collect import Collector
 from jellyformat.environment import collect_environment, provenance
-from jellyformat.errors import Busy, FormatError, JellyError, RefusedRepository, SystemFailure, Usage
+from jellyformat.errors import Busy, FormatError, JellyError, NoRepository, RefusedRepository, SystemFailure, Usage
 from jellyformat.gitindex import Entry
 from jellyformat.gitindex import Index as GitIndex
 from jellyformat.leaves import Store, expand_sparse, head_leaves, index_leaves, index_of
@@ -125,7 +125,7 @@ def _capture(repository: Repository, settings: Settings, started: float) -> Capt
         provenance=provenance(repository.remotes(), started, argv=settings.environment),
         ignored=tuple(sorted(capturing.ignored)),
         extensions={STAGED_OMITTED: [*note]} if (note := staged_note(capturing.withholder.held)) else {},
-        environment=collect_environment() if settings.environment else {},
+        environment=collect_environment(capturing.notebook) if settings.environment else {},
     )
     return Captured(blocks.assemble(parts, written), parts)
 
@@ -136,6 +136,7 @@ class _Capturing:
     def __init__(self, settings: Settings, collector: Collector) -> None:
         self.settings = settings
         self.collector = collector
+        self.notebook = notebooks.current()
         self.ignored: list[bytes] = []
         self._flats: dict[int, tuple[State, Flat]] = {}
         allowed = settings.oversize == "allow"
@@ -146,6 +147,7 @@ class _Capturing:
             exclude=tuple(os.fsencode(glob) for glob in settings.exclude),
             max_file_size=limits.OBJECT_BYTES if allowed else settings.max_file_size,
             budget=budget,
+            wanted=frozenset(() if self.notebook is None else (self.notebook,)),
             carriers=frozenset(os.fsencode(os.path.realpath(path)) for path in settings.carriers),
         )
         self.withholder = Withholder(settings.secrets, settings.oversize, settings.max_file_size, budget, collector)
@@ -236,16 +238,21 @@ def _present(repository: Repository, entries: list[Entry], scan: Scan) -> list[E
 
 
 def create_repository(directory: str | os.PathLike[str]) -> None:
-    """Make a git repository of ``directory``: one new directory ``.git``, nothing else is touched.
+    """Make a git repository of ``directory`` where it is in none: one new directory ``.git``, nothing else is touched.
 
     Raises:
-        Usage: there is a ``.git`` already.
+        Usage: there is a ``.git`` already, and it is no repository.
+        SystemFailure: it cannot be made.
     """
-    import pygit2
-
     path = Path(directory).resolve()
-    if layout_at(os.fsencode(path)) is not None:
-        return
-    if (path / ".git").exists() or (path / ".git").is_symlink():
+    if os.path.lexists(path / ".git") and layout_at(os.fsencode(path)) is None:
         raise Usage(f"{path / '.git'} is there and is no repository", hint="nothing was changed; look at it first")
-    pygit2.init_repository(str(path))
+    try:
+        find(path)
+        return
+    except NoRepository:
+        import pygit2
+    try:
+        pygit2.init_repository(str(path), flags=pygit2.enums.RepositoryInitFlag.NO_REINIT)
+    except (OSError, pygit2.GitError) as error:
+        raise SystemFailure(f"no repository can be made at {path}: {error}", hint="nothing was changed") from error

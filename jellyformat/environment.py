@@ -9,15 +9,26 @@ import sys
 import time
 from collections.abc import Iterable
 from importlib import metadata
+from urllib.parse import unquote, urlsplit
 
+from jellyformat import notebooks
+from jellyformat.errors import JellyError
+from jellyformat.guard import blank_secrets
 from jellyformat.model import Provenance
 from jellyformat.msgpack import Value
+from jellyformat.repository import Repository, find
 from jellyformat.version import __version__
 
-_SECRET_OPTION = re.compile(r"-{0,2}[\w.-]*(key|token|passw(or)?d|secret|credential|auth)[\w.-]*", re.IGNORECASE)
+_SECRET_OPTION = re.compile(
+    r"-{0,2}[\w.-]*(key|token|passw(or)?d|passphrase|secret|credential|auth)[\w.-]*", re.IGNORECASE
+)
 _HIDDEN = b"***"
-_CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/@]*@", re.IGNORECASE)
-_QUERY = re.compile(r"\?.*$")
+_CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)(?:[^/?#]*@|[^/@]*:(?!\d+(?:/|$))[^@]*@)", re.IGNORECASE)
+_BEHIND_PATH = re.compile(r"[?#].*$", re.DOTALL)
+_SHORT_FORM = re.compile(r"^[^/\\:]*@(?=[^/\\:@]+:)")
+_HOME = re.compile(
+    r"(?<![\w.-])(?:/home/[^/\s:]+|/Users/[^/\s:]+|/root|[A-Za-z]:[\\/]Users[\\/][^\\/\s:]+)(?=[\\/:\s]|$)"
+)
 
 
 def provenance(remotes: Iterable[tuple[str, str]], started: float, *, argv: bool) -> Provenance:
@@ -34,13 +45,35 @@ def provenance(remotes: Iterable[tuple[str, str]], started: float, *, argv: bool
         zone=offset // 60,
         tool=f"jellyformat {__version__}",
         argv=clean_argv(sys.argv) if argv else (),
-        remotes=tuple(sorted((os.fsencode(name), os.fsencode(clean_url(url))) for name, url in remotes)),
+        remotes=tuple(sorted((os.fsencode(name), clean_text(clean_url(url))) for name, url in remotes)),
     )
 
 
 def clean_url(url: str) -> str:
-    """A remote URL without user name, password, or query."""
-    return _QUERY.sub("", _CREDENTIALS.sub(r"\1", url)) if "://" in url else url
+    """A remote URL without user name, password, query and fragment; ``git@host:path`` without the user too."""
+    if "://" in url:
+        return _BEHIND_PATH.sub("", _CREDENTIALS.sub(r"\1", url))
+    return _SHORT_FORM.sub("", url)
+
+
+def clean_text(text: str) -> bytes:
+    """Text without tokens, and without the names of this user and this machine."""
+    text = _HOME.sub("~", text)
+    user, host = _user(), os.uname().nodename if hasattr(os, "uname") else ""
+    if len(user) > 2:
+        text = re.sub(rf"(?<=[/\\]){re.escape(user)}(?=[/\\]|$)", "~", text)
+    if len(host) > 2 and not host.startswith("localhost"):
+        text = re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", "***", text)
+    return blank_secrets(os.fsencode(text))
+
+
+def _user() -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return ""
 
 
 def clean_argv(argv: list[str]) -> tuple[bytes, ...]:
@@ -50,17 +83,31 @@ def clean_argv(argv: list[str]) -> tuple[bytes, ...]:
     for argument in argv:
         name, equals, _ = argument.partition("=")
         secret = _SECRET_OPTION.fullmatch(name) is not None
-        if hide and not argument.startswith("-"):
+        if hide and not argument.startswith("--"):
             cleaned.append(_HIDDEN)
             hide = False
             continue
         hide = secret and not equals and argument.startswith("-")
-        cleaned.append(os.fsencode(name) + b"=" + _HIDDEN if secret and equals else os.fsencode(clean_url(argument)))
+        cleaned.append(
+            os.fsencode(name) + b"=" + _HIDDEN if secret and equals else clean_text(_clean_argument(argument))
+        )
     return tuple(cleaned)
 
 
-def collect_environment() -> dict[str, Value]:
-    """Interpreter, platform, installed distributions, and accelerators where a framework has already found them."""
+def _clean_argument(argument: str) -> str:
+    """An argument, or the value in one, without the credentials of a URL."""
+    name, equals, value = argument.partition("=")
+    if equals and "://" in value and "://" not in name:
+        return f"{name}={clean_url(value)}"
+    return clean_url(argument) if "://" in argument else argument
+
+
+def collect_environment(notebook: bytes | None = None) -> dict[str, Value]:
+    """Interpreter, platform, installed distributions, and accelerators where a framework has already found them.
+
+    Args:
+        notebook: The notebook this is called from.
+    """
     import platform
 
     found: dict[str, Value] = {
@@ -71,6 +118,9 @@ def collect_environment() -> dict[str, Value]:
         "packages": [list(package) for package in _packages()],
         "accelerators": list(_accelerators()),
     }
+    if notebook is not None:
+        unsaved = notebooks.has_unsaved_changes(notebook)
+        found["notebook"] = {"path": clean_text(os.fsdecode(notebook)), "unsaved": unsaved}
     return found
 
 
@@ -81,7 +131,7 @@ def _packages() -> list[tuple[str, str, str | None]]:
         try:
             name, version = distribution.metadata["Name"], distribution.version
             origin = _origin(distribution.read_text("direct_url.json"))
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue  # a broken installation says nothing; that is no reason not to capture
         if isinstance(name, str) and isinstance(version, str):
             found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), (name, version, origin))
@@ -90,16 +140,35 @@ def _packages() -> list[tuple[str, str, str | None]]:
 
 def _origin(text: str | None) -> str | None:
     """Where a distribution came from, if not from an index (PEP 610)."""
-    if text is None:
+    data = json.loads(text) if text is not None else None
+    if not isinstance(data, dict):
         return None
-    data = json.loads(text)
-    url = clean_url(str(data.get("url", "")))
-    vcs = data.get("vcs_info")
+    full = str(data.get("url", ""))
+    url = os.fsdecode(clean_text(clean_url(full)))
+    vcs, directory = data.get("vcs_info"), data.get("dir_info")
     if isinstance(vcs, dict):
         return f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
-    if isinstance(data.get("dir_info"), dict) and data["dir_info"].get("editable"):
-        return f"editable {url}"
+    if isinstance(directory, dict):
+        kind = "editable " if directory.get("editable") else ""
+        return kind + (_repository_origin(full) or url)
     return url or None
+
+
+def _repository_origin(url: str) -> str | None:
+    """For a distribution installed from a directory: remote and commit of the repository the directory is in."""
+    place = urlsplit(url)
+    if place.scheme != "file":
+        return None
+    try:
+        repository = Repository(find(unquote(place.path)))
+        commit = repository.head().commit
+        remotes = dict(repository.remotes())
+    except (JellyError, OSError):
+        return None
+    remote = remotes.get("origin") or next(iter(remotes.values()), None)
+    if commit is None or remote is None:
+        return None
+    return f"git+{os.fsdecode(clean_text(clean_url(remote)))}@{commit.hex()}"
 
 
 def _accelerators() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from jellyformat import limits
 from jellyformat.errors import BadObject, CountLimit
@@ -57,8 +57,8 @@ class Flattener:
         return leaves
 
 
-def directories_of(leaves: dict[bytes, Leaf]) -> set[bytes]:
-    """Every directory that lies above a path of ``leaves``."""
+def directories_of(leaves: Iterable[bytes]) -> set[bytes]:
+    """Every directory that lies above one of the paths ``leaves``."""
     found: set[bytes] = set()
     for path in leaves:
         directory = path.rpartition(b"/")[0]

@@ -18,6 +18,7 @@ from jellyformat.objects import BLOB, EXECUTABLE, GITLINK, REGULAR, SYMLINK, Lea
 from jellyformat.paths import is_unsafe
 from jellyformat.repository import Layout, Repository, layout_at
 from jellyformat.source import CHUNK
+from jellyformat.trees import directories_of
 
 _TRIES = 3
 _TICK = 20_000_000
@@ -43,6 +44,7 @@ class Options:
         max_size: Bytes; of all files that are new or changed, together.
         budget: The same, shared by several scanners.
         carriers: Absolute paths of files that the snapshot is for, and so no part of it unless tracked.
+        wanted: Absolute paths of files to take though git ignores them.
     """
 
     include: tuple[bytes, ...] = ()
@@ -51,6 +53,7 @@ class Options:
     max_size: int = limits.TOTAL_OBJECT_BYTES
     budget: Budget | None = None
     carriers: frozenset[bytes] = frozenset()
+    wanted: frozenset[bytes] = frozenset()
 
 
 @dataclass
@@ -108,6 +111,7 @@ class Scanner:
             while directory and directory not in self._tracked_directories:
                 self._tracked_directories.add(directory)
                 directory = directory.rpartition(b"/")[0]
+        self._entered: list[bytes] = []
         self.result = Scan()
 
     def scan(self) -> Scan:
@@ -115,10 +119,26 @@ class Scanner:
         stack: list[tuple[bytes, bool]] = [(b"", False)]
         while stack:
             stack.extend(self._directory(*stack.pop()))
+        self._shorten_ignored()
         for items in (self.result.converted, self.result.filtered, self.result.ignored, self.result.empty_directories):
             items.sort()
         self.result.omitted.sort(key=lambda omitted: omitted.path)
         return self.result
+
+    def _shorten_ignored(self) -> None:
+        """Ignored directories that were walked, and of which nothing was taken, are one path again."""
+        taken = dict.fromkeys((*self.result.leaves, *self.result.nested, *self._omitted()))
+        used = directories_of(taken)
+        whole: list[bytes] = []
+        for path in sorted(self._entered):
+            if path not in used and not (whole and path.startswith(whole[-1])):
+                whole.append(path + b"/")
+        if whole:
+            rest = [path for path in self.result.ignored if not path.startswith(tuple(whole))]
+            self.result.ignored[:] = [*rest, *whole]
+
+    def _omitted(self) -> list[bytes]:
+        return [item.path for item in self.result.omitted]
 
     def _directory(self, directory: bytes, ignored: bool) -> Iterator[tuple[bytes, bool]]:
         """Read one directory (``b""`` is the root); its directories to walk, each with whether git ignores it."""
@@ -160,10 +180,17 @@ class Scanner:
                 self.result.nested[path] = inner
         elif entry is not None and entry.mode == GITLINK and entry.stage == 0 and self._is_empty(path):
             self.result.leaves[path] = Leaf(GITLINK, entry.oid)  # a submodule that is not initialised
-        elif ignored and not tracked and not self._options.include:
+        elif ignored and not tracked and not self._may_be_included(path):
             self.result.ignored.append(path + b"/")
         else:
+            if ignored and not tracked:
+                self._entered.append(path)
             yield path, ignored
+
+    def _may_be_included(self, path: bytes) -> bool:
+        """Whether something in an ignored directory may have been asked for."""
+        full = self._root + b"/" + path + b"/"
+        return bool(self._options.include) or any(wanted.startswith(full) for wanted in self._options.wanted)
 
     def _repository_at(self, path: bytes) -> Layout | None:
         """The repository that a directory holds; not one that is bare, which is files like any others."""
@@ -183,6 +210,7 @@ class Scanner:
             untracked
             and (ignored or self._ignore.matches(path, directory=False))
             and not matches(path, self._options.include)
+            and self._root + b"/" + path not in self._options.wanted
         ):
             self.result.ignored.append(path)
             return False
