@@ -25,7 +25,7 @@ _SECRET_OPTION = re.compile(
 _HIDDEN = b"***"
 _CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)(?:[^/?#]*@|[^/@]*:(?!\d+(?:/|$))[^@]*@)", re.IGNORECASE)
 _BEHIND_PATH = re.compile(r"[?#].*$", re.DOTALL)
-_SHORT_FORM = re.compile(r"^[^/\\:]*@(?=[^/\\:@]+:)")
+_SHORT_FORM = re.compile(r"^[^/\\]*@(?=[^/\\:@]+:)")
 _HOME = re.compile(
     r"(?<![\w.-])(?:/home/[^/\s:]+|/Users/[^/\s:]+|/root|[A-Za-z]:[\\/]Users[\\/][^\\/\s:]+)(?=[\\/:\s]|$)"
 )
@@ -114,7 +114,7 @@ def collect_environment(notebook: bytes | None = None) -> dict[str, Value]:
         "language": "python",
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         "packages": [list(package) for package in _packages()],
         "accelerators": list(_accelerators()),
     }
@@ -122,6 +122,20 @@ def collect_environment(notebook: bytes | None = None) -> dict[str, Value]:
         unsaved = notebooks.has_unsaved_changes(notebook)
         found["notebook"] = {"path": clean_text(os.fsdecode(notebook)), "unsaved": unsaved}
     return found
+
+
+def _platform() -> str:
+    """System, release and machine, as `platform.platform` says them; that starts a process."""
+    import platform
+
+    if sys.platform == "win32":
+        version = sys.getwindowsversion()
+        return f"Windows-{version.major}.{version.minor}.{version.build}"
+    names = os.uname()
+    if sys.platform == "darwin":
+        return f"macOS-{platform.mac_ver()[0]}-{names.machine}"
+    libc = "".join(platform.libc_ver())
+    return "-".join((names.sysname, names.release, names.machine)) + (f"-with-{libc}" if libc else "")
 
 
 def _packages() -> list[tuple[str, str, str | None]]:

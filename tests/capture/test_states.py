@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from states import STATES, TRAITS
+from traces import look
 from truth import Truth, ask
 
 import jellyformat
@@ -42,7 +43,9 @@ def test_state(name: str, tmp_path: Path) -> None:
         pytest.skip("only root can make a device")
     path = tmp_path / "repo"
     STATES[name](path)
-    snap = jellyformat.snapshot(path)
+    before = look(tmp_path)
+    snap = jellyformat.snapshot(path, history="full")
+    assert look(tmp_path) == before, "capture touched something"
     compare(snap, path, tmp_path, name)
 
 
