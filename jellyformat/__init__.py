@@ -5,6 +5,7 @@
     jellyformat.embed("model.pt", snap)
     jellyformat.verify("model.pt").ok
     jellyformat.open("model.pt").read("train.py")
+    jellyformat.restore("model.pt", "."); jellyformat.undo(".")
     jellyformat.strip("model.pt")
 
 Nothing is imported until it is used.
@@ -22,22 +23,31 @@ if TYPE_CHECKING:
     from jellyformat.exporter import export
     from jellyformat.reader import Container, File
     from jellyformat.reader import open_container as open
+    from jellyformat.restorer import Restored, restore
     from jellyformat.snapshots import Snapshot, embed, load, snapshot, strip
+    from jellyformat.undoing import HistoryEntry, Stepped, history, redo, undo
     from jellyformat.verifier import Check, Report, verify
 
 _PLACES = {
     "Check": ("verifier", "Check"),
     "Container": ("reader", "Container"),
     "File": ("reader", "File"),
+    "HistoryEntry": ("undoing", "HistoryEntry"),
     "JellyError": ("errors", "JellyError"),
     "Report": ("verifier", "Report"),
+    "Restored": ("restorer", "Restored"),
     "Snapshot": ("snapshots", "Snapshot"),
+    "Stepped": ("undoing", "Stepped"),
     "embed": ("snapshots", "embed"),
     "export": ("exporter", "export"),
+    "history": ("undoing", "history"),
     "load": ("snapshots", "load"),
     "open": ("reader", "open_container"),
+    "redo": ("undoing", "redo"),
+    "restore": ("restorer", "restore"),
     "snapshot": ("snapshots", "snapshot"),
     "strip": ("snapshots", "strip"),
+    "undo": ("undoing", "undo"),
     "verify": ("verifier", "verify"),
 }
 
@@ -45,16 +55,23 @@ __all__ = [
     "Check",
     "Container",
     "File",
+    "HistoryEntry",
     "JellyError",
     "Report",
+    "Restored",
     "Snapshot",
+    "Stepped",
     "__version__",
     "embed",
     "export",
+    "history",
     "load",
     "open",
+    "redo",
+    "restore",
     "snapshot",
     "strip",
+    "undo",
     "verify",
 ]
 

@@ -22,9 +22,23 @@ _COMMANDS = {
     "diff": "the uncommitted changes, or code against code",
     "log": "every snapshot below the paths as a timeline",
     "export": "the files alone into a new directory",
+    "restore": "the repository put into the snapshot's state, or a new one",
+    "undo": "step back over a restore",
+    "redo": "step forward again",
+    "history": "the states that undo and redo walk",
     "extract": "the container's bytes out of its host",
     "strip": "take the snapshot out: the file is as it was",
     "demo": "the whole story, on a small repository it makes",
+}
+
+
+_ALIASES = {
+    # what the first tool of this kind called them
+    "eat": "restore",
+    "load": "restore",
+    "load-snapshot-from": "restore",
+    "undonut": "undo",
+    "return": "undo",
 }
 
 
@@ -35,6 +49,7 @@ class _Commands(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = _ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         command = import_module(f"jellyformat.cli.{cmd_name}").command
