@@ -16,11 +16,11 @@ from jellyformat.objects import (
     REGULAR,
     SYMLINK,
     TREE,
+    iterate_tree,
     parse_commit,
-    parse_tree,
 )
 from jellyformat.pool import Pool
-from jellyformat.summary import Flat, derive
+from jellyformat.summary import Flat, Leaves, derive
 from jellyformat.trees import Flattener, directories_of
 
 
@@ -51,7 +51,7 @@ class Checker:
         """The three trees of a state, flattened."""
         if id(state) not in self._flats:
             flatten = self._flattener.flatten
-            head = {}
+            head: Leaves = {}
             if state.head.commit is not None:
                 commit = parse_commit(self._pool.read(state.head.commit, COMMIT), self._oid_length)
                 head = flatten(commit.tree, strict=False)
@@ -67,18 +67,19 @@ class Checker:
     def needed(self) -> int:
         """Check that the state blocks hold all that the state needs (SPEC 9.3); how many objects that is."""
         seen: set[bytes] = set()
+        strict: set[bytes] = set()
         for _, state in self._manifest.state.walk():
             heads = [] if state.head.commit is None else [state.head.commit]
             for oid in heads + list(state.operation.heads if state.operation else ()):
                 self._need_commit(oid, seen)
             if state.index is not None:
-                self._need_tree(state.index.tree, seen, strict=True)
+                self._need_tree(state.index.tree, seen, strict)
                 for conflict in state.index.conflicts:
                     for stage in conflict.stages:
                         if stage is not None and stage[0] != GITLINK:
                             self._need(stage[1], BLOB, seen)
             if state.worktree is not None:
-                self._need_tree(state.worktree.tree, seen, strict=True)
+                self._need_tree(state.worktree.tree, seen, strict)
         return len(seen)
 
     def _need(self, oid: bytes, kind: int, seen: set[bytes]) -> bool:
@@ -99,18 +100,21 @@ class Checker:
         self.outside.add(oid)
 
     def _need_commit(self, oid: bytes, seen: set[bytes]) -> None:
-        if self._need(oid, COMMIT, seen):
-            self._need_tree(parse_commit(self._pool.read(oid), self._oid_length).tree, seen, strict=False)
+        known = oid in seen  # a list of heads may name one commit a million times
+        if self._need(oid, COMMIT, seen) and not known:
+            self._need_tree(parse_commit(self._pool.read(oid), self._oid_length).tree, seen)
 
-    def _need_tree(self, root: bytes, seen: set[bytes], *, strict: bool) -> None:
+    def _need_tree(self, root: bytes, seen: set[bytes], strict: set[bytes] | None = None) -> None:
+        """Check a tree and all below it; ``strict`` has the strict trees that were, and is None for others."""
         stack = [root]
-        visited: set[bytes] = set()
         while stack:
             oid = stack.pop()
-            if oid in visited or (not strict and oid in seen) or not self._need(oid, TREE, seen):
+            done = oid in (seen if strict is None else strict)
+            if not self._need(oid, TREE, seen) or done:
                 continue
-            visited.add(oid)
-            for entry in self._flattener.entries(oid, strict=strict):
+            if strict is not None:
+                strict.add(oid)
+            for entry in self._flattener.entries(oid, strict=strict is not None):
                 if entry.mode == DIRECTORY:
                     stack.append(entry.oid)
                 elif entry.mode != GITLINK and entry.oid not in seen:
@@ -144,7 +148,7 @@ class Checker:
         for oid, place in list(places.items()):
             if place.kind == TREE:
                 # not through the flattener, which would keep every tree of the history
-                for entry in parse_tree(self._pool.read(oid), self._oid_length, strict=False):
+                for entry in iterate_tree(self._pool.read(oid), self._oid_length, strict=False):
                     if entry.mode != GITLINK:
                         self._named(entry.oid, TREE if entry.mode == DIRECTORY else BLOB)
         return len(commits)
@@ -181,8 +185,8 @@ class Checker:
             for path in state.index.assume_unchanged + state.index.skip_worktree:
                 if path not in flat.index and path not in intents:
                     yield "JF-IDX-002", f"{path!r} has a flag and is not in the index"
+        directories = directories_of(flat.worktree)
         if state.worktree is not None:
-            directories = directories_of(dict(flat.worktree))
             gone = [omitted.path for omitted in state.worktree.omitted] + list(state.worktree.empty_directories)
             for path in gone:
                 if path in flat.worktree or path in directories:
@@ -200,7 +204,7 @@ class Checker:
             commit = nested.state.head.commit
             if commit is not None and (entry is None or (entry.mode, entry.oid) != (GITLINK, commit)):
                 yield "JF-SUB-001", f"the nested repository {nested.path!r} has no entry with its commit"
-            if commit is None and (entry is not None or nested.path in directories_of(dict(flat.worktree))):
+            if commit is None and (entry is not None or nested.path in directories):
                 yield "JF-SUB-002", f"the nested repository {nested.path!r} has no commit and an entry"
 
     # -- summary -------------------------------------------------------------------------------------------------

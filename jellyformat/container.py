@@ -21,6 +21,7 @@ from jellyformat.errors import (
     CorruptBlock,
     CorruptManifest,
     SizeLimit,
+    SystemFailure,
     Truncated,
     UnsupportedVersion,
     WindowLimit,
@@ -163,6 +164,7 @@ def decompress(frame: bytes, raw_length: int, window: int, offset: int) -> bytes
 
     Raises:
         BadCompression, WindowLimit: SPEC section 5.
+        SystemFailure: there is not enough memory.
     """
 
     def bad(message: str, requirement: str) -> BadCompression:
@@ -180,7 +182,11 @@ def decompress(frame: bytes, raw_length: int, window: int, offset: int) -> bytes
         raise bad(f"the frame says {found.content_size} bytes, not {raw_length}", "JF-ZST-005")
     try:
         raw = zstandard.ZstdDecompressor().decompress(frame, max_output_size=raw_length, allow_extra_data=False)
-    except (zstandard.ZstdError, MemoryError) as error:
+    except MemoryError as error:  # no fault of the container
+        raise SystemFailure(
+            f"there is not enough memory for a part of {raw_length} bytes", hint="nothing was lost or changed"
+        ) from error
+    except zstandard.ZstdError as error:
         raise bad(f"not one sound zstd frame of {raw_length} bytes: {error}", "JF-ZST-004") from error
     if len(raw) != raw_length:
         raise bad(f"the frame has {len(raw)} bytes, not the declared {raw_length}", "JF-ZST-004")
@@ -212,30 +218,41 @@ def read_records(raw: bytes, count: int, oid_length: int) -> Iterator[Record]:
     """The records in the raw bytes of a block, each checked to be canonical.
 
     Raises:
-        BadRecord, BadMsgpack: SPEC JF-REC-001, JF-BLK-007 and section 6.
+        BadRecord, BadMsgpack, DepthLimit, CountLimit: SPEC JF-REC-001, JF-BLK-007 and section 6.
     """
-    values = msgpack.read_values(raw)
+    for record, _, _ in read_records_at(raw, count, oid_length):
+        yield record
+
+
+def read_records_at(raw: bytes, count: int, oid_length: int) -> Iterator[tuple[Record, int, int]]:
+    """`read_records`, each record with the offsets at which it begins and ends."""
     last = 0
     for number in range(count):
-        found = next(values, None)
-        if found is None:
+        if last == len(raw):
             raise BadRecord(f"{count} records are declared, {number} are there", requirement="JF-BLK-007")
-        value, start, last = found
-        if not _is_canonical_object(value, raw, start, last):
-            msgpack.check_canonical(value, raw[start:last], start)
-        yield _record(value, oid_length, number)
+        start = last
+        found = _plain_object(raw, start) or _any_record(raw, start, oid_length, number)
+        last = found[1]
+        yield found[0], start, last
     if last != len(raw):
         raise BadRecord(f"bytes lie behind the {count} declared records", requirement="JF-BLK-007", offset=last)
 
 
-def _is_canonical_object(value: Value, raw: bytes, start: int, end: int) -> bool:
-    """Whether this is an object record in canonical form; seen without encoding its content again."""
-    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[1], bytes)):
-        return False
-    if type(value[0]) is not int or value[0] not in KIND_NAMES:
-        return False
-    head = msgpack.record_head(value[0], len(value[1]))
-    return end - start == len(head) + len(value[1]) and raw.startswith(head, start)
+def _plain_object(raw: bytes, start: int) -> tuple[ObjectRecord, int] | None:
+    """The object record at ``start`` and its end, read without the library; None for anything that is none."""
+    if len(raw) - start < 4 or raw[start] != 0x92 or raw[start + 1] not in KIND_NAMES:
+        return None
+    width = {0xC4: 1, 0xC5: 2, 0xC6: 4}.get(raw[start + 2], 0)
+    begin = start + 3 + width
+    length = int.from_bytes(raw[start + 3 : begin], "big")
+    if not width or begin + length > len(raw) or not raw.startswith(msgpack.record_head(raw[start + 1], length), start):
+        return None
+    return ObjectRecord(raw[start + 1], raw[begin : begin + length]), begin + length
+
+
+def _any_record(raw: bytes, start: int, oid_length: int, number: int) -> tuple[Record, int]:
+    value, end = msgpack.read_value(raw, start)
+    return _record(value, oid_length, number), end
 
 
 def _record(value: Value, oid_length: int, number: int) -> Record:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgpack
 
 from jellyformat import limits
-from jellyformat.errors import BadMsgpack, DepthLimit
+from jellyformat.errors import BadMsgpack, CountLimit, DepthLimit
 
 Value: TypeAlias = bool | int | str | bytes | Sequence["Value"] | Mapping[str, "Value"] | None
 """What canonical msgpack can say."""
@@ -61,9 +60,14 @@ def decode(data: bytes) -> Value:
 
     Raises:
         BadMsgpack: it is not canonical, or not one value.
-        DepthLimit: it is nested too deeply.
+        DepthLimit, CountLimit: it is nested too deeply, or has too many values.
     """
     check_one(data)
+    return _canonical(data, 0)
+
+
+def _canonical(data: bytes, offset: int) -> Value:
+    """The value that ``data``, which was walked, is the canonical encoding of; it begins at ``offset``."""
     try:
         value = msgpack.unpackb(
             data,
@@ -79,13 +83,15 @@ def decode(data: bytes) -> Value:
             max_ext_len=0,
         )
         again = encode(value)
-    except (BadMsgpack, DepthLimit):
+    except (BadMsgpack, DepthLimit, MemoryError):
         raise
     except Exception as error:  # the library raises ValueError, its own classes, and UnicodeDecodeError
-        raise BadMsgpack(f"not msgpack: {error}", requirement="JF-MSG-006") from error
+        raise BadMsgpack(f"not msgpack: {error}", requirement="JF-MSG-006", offset=offset) from error
     if again != data:
         raise BadMsgpack(
-            "not the canonical encoding (a longer form than needed, or keys out of order)", requirement="JF-MSG-002"
+            "not the canonical encoding (a longer form than needed, or keys out of order)",
+            requirement="JF-MSG-002",
+            offset=offset,
         )
     checked: Value = value
     return checked
@@ -100,7 +106,7 @@ def check_one(data: bytes) -> None:
 
     Raises:
         BadMsgpack: it ends too early, has bytes behind it, or a type that is not allowed.
-        DepthLimit: it is nested too deeply.
+        DepthLimit, CountLimit: it is nested too deeply, or has too many values.
     """
     position = walk(data, 0)
     if position != len(data):
@@ -112,12 +118,16 @@ def walk(data: bytes, position: int) -> int:
 
     Raises:
         BadMsgpack: it ends too early, or has a type that is not allowed.
-        DepthLimit: it is nested too deeply.
+        DepthLimit, CountLimit: it is nested too deeply, or has too many values.
     """
     end = len(data)
     open_items: list[int] = []
+    left = limits.MSGPACK_VALUES
     while True:
         position, items = _step(data, position, end)
+        left -= 1
+        if not left:  # each takes a hundred bytes of memory, however small it is here
+            raise CountLimit(f"more than {limits.MSGPACK_VALUES} values in one", offset=position)
         if items is not None:
             if len(open_items) >= limits.MSGPACK_DEPTH:
                 raise DepthLimit(f"values are nested deeper than {limits.MSGPACK_DEPTH}", requirement="JF-MSG-005")
@@ -167,52 +177,14 @@ def _step(data: bytes, position: int, end: int) -> tuple[int, int | None]:
     return position, items
 
 
-def read_values(raw: bytes) -> Iterator[tuple[Value, int, int]]:
-    """The values in ``raw``, one after another, each with its begin and end.
-
-    Only `is_canonical` says whether they are allowed; types the library cannot read are refused here.
+def read_value(raw: bytes, start: int) -> tuple[Value, int]:
+    """The value in ``raw`` that begins at ``start``, checked to be canonical, and its end.
 
     Raises:
-        BadMsgpack, DepthLimit: a value is cut off, or cannot be canonical.
+        BadMsgpack, DepthLimit, CountLimit: it is cut off, not canonical, or too much.
     """
-    most = max(len(raw), 1)
-    reader = msgpack.Unpacker(
-        io.BytesIO(raw),
-        read_size=min(most, 1 << 20),
-        raw=False,
-        use_list=True,
-        strict_map_key=True,
-        object_pairs_hook=_pairs,
-        ext_hook=_no_ext,
-        max_buffer_size=most,
-        max_str_len=most,
-        max_bin_len=most,
-        max_array_len=most,
-        max_map_len=most,
-        max_ext_len=0,
-    )
-    start = 0
-    while start < len(raw):
-        try:
-            value = reader.unpack()
-        except BadMsgpack:
-            raise
-        except Exception as error:  # the library raises many kinds; the walk says which rule is broken
-            walk(raw, start)
-            raise BadMsgpack(f"not msgpack: {error}", requirement="JF-MSG-006", offset=start) from error
-        end = reader.tell()
-        yield value, start, end
-        start = end
-
-
-def check_canonical(value: Value, data: bytes, offset: int) -> None:
-    """Check that ``data`` is the canonical encoding of ``value``, which was read from it at ``offset``.
-
-    Raises:
-        BadMsgpack, DepthLimit: it is not.
-    """
-    if encode(value) != data:
-        raise BadMsgpack("not the canonical encoding", requirement="JF-MSG-002", offset=offset)
+    end = walk(raw, start)
+    return _canonical(raw[start:end], start), end
 
 
 def record_head(kind: int, length: int) -> bytes:

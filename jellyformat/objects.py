@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,7 +93,12 @@ def canonical_mode(mode: int) -> int:
 
 
 def parse_tree(content: bytes, oid_length: int, *, strict: bool) -> list[TreeEntry]:
-    """The entries of a tree.
+    """The entries of a tree, as `iterate_tree` gives them."""
+    return list(iterate_tree(content, oid_length, strict=strict))
+
+
+def iterate_tree(content: bytes, oid_length: int, *, strict: bool) -> Iterator[TreeEntry]:
+    """The entries of a tree one by one: a list of them has ten times the tree's bytes.
 
     Args:
         content: The tree object's content.
@@ -104,7 +109,7 @@ def parse_tree(content: bytes, oid_length: int, *, strict: bool) -> list[TreeEnt
         BadObject: it is not a tree, or not a strict one.
         UnsafePath: a name could reach outside of its directory (SPEC section 10).
     """
-    entries: list[TreeEntry] = []
+    names: set[bytes] = set()
     position, end = 0, len(content)
     last = b""
     while position < end:
@@ -121,18 +126,16 @@ def parse_tree(content: bytes, oid_length: int, *, strict: bool) -> list[TreeEnt
                 raise BadObject(f"a tree entry has the mode {raw_mode!r}", requirement="JF-OBJ-004", offset=position)
             mode = strict_mode
             key = name + b"/" if mode == DIRECTORY else name
-            if entries and key <= last:
+            if key <= last or name in names:
                 raise BadObject("tree entries out of order, or one name twice", requirement="JF-OBJ-005")
             last = key
+            names.add(name)
         else:
             if raw_mode.strip(b"01234567"):
                 raise BadObject(f"a tree entry has the mode {raw_mode!r}", requirement="JF-OBJ-002", offset=position)
             mode = canonical_mode(int(raw_mode, 8))
-        entries.append(TreeEntry(mode, name, content[nul + 1 : stop]))
+        yield TreeEntry(mode, name, content[nul + 1 : stop])
         position = stop
-    if strict and len({entry.name for entry in entries}) != len(entries):
-        raise BadObject("a tree has one name twice", requirement="JF-OBJ-005")
-    return entries
 
 
 def format_tree(entries: Iterable[TreeEntry]) -> bytes:

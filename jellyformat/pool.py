@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from jellyformat import diffs, limits
-from jellyformat.container import DiffRecord, ObjectRecord, Record, read_block, read_records
-from jellyformat.errors import BadDiff, BadRecord, DepthLimit, DuplicateObject, MissingBase, MissingObject
+from jellyformat.container import DiffRecord, ObjectRecord, Record, read_block, read_records, read_records_at
+from jellyformat.errors import (
+    BadDiff,
+    BadRecord,
+    DepthLimit,
+    DuplicateObject,
+    MissingBase,
+    MissingObject,
+    SizeLimit,
+)
 from jellyformat.model import HISTORY, STATE, Block, Manifest
 from jellyformat.objects import BLOB, OID_LENGTH, object_id
 from jellyformat.source import Source
@@ -17,18 +25,50 @@ from jellyformat.source import Source
 Outside: TypeAlias = Callable[[bytes], "tuple[int, bytes] | None"]
 
 _CACHE_BYTES = 512 * limits.MIB
-"""Decoded blobs kept; more are decoded again when asked for."""
+"""Decoded blobs kept, and as much of the other objects; more are decoded again when asked for."""
+_RAW_BYTES = 256 * limits.MIB
+"""Raw bytes of blocks kept when objects are decoded again."""
+_AGAIN_BYTES = 256 * limits.GIB
+_AGAIN_TIMES = 64
+"""Blocks are decompressed again up to so many bytes, and so many times the raw length of all: a crafted container
+could send its reader back and forth between its blocks for years."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an object is: its block and record, its kind, its size in bytes, and how many diffs lie beneath it."""
+    """Where an object is: its block, its record's offsets in the raw block, its kind, its size in bytes, and how many
+    diffs lie beneath it."""
 
     block: int
-    record: int
+    start: int
+    end: int
     kind: int
     size: int
     chain: int
+
+
+class _Kept:
+    """The bytes used last, up to ``most`` of them together, or one item."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._items: OrderedDict[object, bytes] = OrderedDict()
+        self._size = 0
+
+    def get(self, key: object) -> bytes | None:
+        found = self._items.get(key)
+        if found is not None:
+            self._items.move_to_end(key)
+        return found
+
+    def put(self, key: object, data: bytes) -> None:
+        if key in self._items:
+            return
+        self._items[key] = data
+        self._size += len(data)
+        while self._size > self._most and len(self._items) > 1:
+            _, dropped = self._items.popitem(last=False)
+            self._size -= len(dropped)
 
 
 class Pool:
@@ -54,9 +94,10 @@ class Pool:
             data_offset += block.length
         self._places: dict[bytes, Place] = {}
         self._next = 0
-        self._kept: dict[bytes, bytes] = {}
-        self._cache: OrderedDict[bytes, bytes] = OrderedDict()
-        self._cached = 0
+        # trees and commits are read again and again: blobs must not drive them out
+        self._blobs, self._others = _Kept(_CACHE_BYTES), _Kept(_CACHE_BYTES)
+        self._raws = _Kept(_RAW_BYTES)
+        self._again = _AGAIN_BYTES + _AGAIN_TIMES * sum(block.raw_length for block in manifest.blocks)
 
     @property
     def places(self) -> dict[bytes, Place]:
@@ -75,22 +116,31 @@ class Pool:
             FormatError: as SPEC sections 5, 6, 7.1 and 9 say.
         """
         while self._next < len(self._blocks) and self._blocks[self._next][0].kind in kinds:
-            number = self._next
+            try:
+                self._decode(self._next)
+            except BaseException:  # half a block must not pass for all of it when somebody asks again
+                self._places = {oid: place for oid, place in self._places.items() if place.block != self._next}
+                raise
             self._next += 1
-            block, _ = self._blocks[number]
-            total = 0
-            for index, (oid, record, content, chain) in enumerate(self._objects(number)):
-                if oid in self._places:
-                    raise DuplicateObject(f"object {oid.hex()} is there twice", requirement="JF-REC-002")
-                total += len(content)
-                if total > block.object_bytes:
-                    break
-                self._places[oid] = Place(number, index, record.kind, len(content), chain)
-                self._keep(oid, record.kind, content)
-            if total != block.object_bytes:
-                raise BadRecord(
-                    f"the objects of a block have not the declared {block.object_bytes} bytes", requirement="JF-BLK-007"
-                )
+
+    def _decode(self, number: int) -> None:
+        block, offset = self._blocks[number]
+        left = block.object_bytes
+        raw = read_block(self._source, block, offset)
+        for record, start, end in read_records_at(raw, block.records, OID_LENGTH[self._format]):
+            content, chain = self._content(record, left)
+            oid = object_id(record.kind, content, self._format)
+            if oid in self._places:
+                raise DuplicateObject(f"object {oid.hex()} is there twice", requirement="JF-REC-002")
+            left -= len(content)
+            if left < 0:
+                break
+            self._places[oid] = Place(number, start, end, record.kind, len(content), chain)
+            self._keep(oid, record.kind, content)
+        if left:
+            raise BadRecord(
+                f"the objects of a block have not the declared {block.object_bytes} bytes", requirement="JF-BLK-007"
+            )
 
     def read(self, oid: bytes, kind: int | None = None) -> bytes:
         """The content of an object.
@@ -107,51 +157,33 @@ class Pool:
             return found[1]
         if place is None or kind not in (None, place.kind):
             raise MissingObject(f"object {oid.hex()} is not in the container", requirement="JF-NED-001")
-        if place.kind != BLOB:
-            return self._kept[oid]
-        if oid not in self._cache:
-            return self._reload(place.block, oid)
-        self._cache.move_to_end(oid)
-        return self._cache[oid]
+        content = (self._blobs if place.kind == BLOB else self._others).get(oid)
+        return self._decode_again(oid, place) if content is None else content
 
     def _from_outside(self, oid: bytes) -> tuple[int, bytes] | None:
         return self._outside(oid) if self._thin and self._outside is not None else None
 
-    def _reload(self, number: int, wanted: bytes) -> bytes:
-        """Decode a block again, all of it since its other objects are asked for next; an object of it."""
-        found: bytes | None = None
-        for oid, record, content, _ in self._objects(number):
-            self._keep(oid, record.kind, content)
-            if oid == wanted:
-                found = content
-        if found is None:
-            raise MissingObject(f"object {wanted.hex()} is not where it was", requirement="JF-NED-001")
-        return found
+    def _decode_again(self, oid: bytes, place: Place) -> bytes:
+        """One object whose bytes were not kept."""
+        raw = self._raws.get(place.block)
+        if raw is None:
+            block, offset = self._blocks[place.block]
+            self._again -= block.raw_length
+            if self._again < 0:
+                raise SizeLimit("the objects lie so that the same blocks would be decompressed over and over")
+            raw = read_block(self._source, block, offset)
+            self._raws.put(place.block, raw)
+        (record,) = read_records(raw[place.start : place.end], 1, OID_LENGTH[self._format])
+        content, _ = self._content(record, place.size)
+        self._keep(oid, place.kind, content)
+        return content
 
     def _keep(self, oid: bytes, kind: int, content: bytes) -> None:
-        if kind != BLOB:  # trees and commits are read again and again, and are small
-            self._kept[oid] = content
-            return
-        if oid in self._cache:
-            return
-        self._cache[oid] = content
-        self._cached += len(content)
-        while self._cached > _CACHE_BYTES and len(self._cache) > 1:
-            _, dropped = self._cache.popitem(last=False)
-            self._cached -= len(dropped)
+        (self._blobs if kind == BLOB else self._others).put(oid, content)
 
-    def _objects(self, number: int) -> Iterator[tuple[bytes, Record, bytes, int]]:
-        """Each object of a block: raw id, record, content, and the diffs beneath it."""
-        block, offset = self._blocks[number]
-        raw = read_block(self._source, block, offset)
-        left = block.object_bytes
-        for record in read_records(raw, block.records, OID_LENGTH[self._format]):
-            if isinstance(record, ObjectRecord):
-                content, chain = record.content, 0
-            else:
-                content, chain = self._rebuild(record, left)
-            left -= len(content)
-            yield object_id(record.kind, content, self._format), record, content, chain
+    def _content(self, record: Record, left: int) -> tuple[bytes, int]:
+        """What a record stands for, at most ``left`` bytes where it is a diff, and the diffs beneath it."""
+        return (record.content, 0) if isinstance(record, ObjectRecord) else self._rebuild(record, left)
 
     def _rebuild(self, record: DiffRecord, left: int) -> tuple[bytes, int]:
         place = self._places.get(record.base)

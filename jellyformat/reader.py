@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,9 +90,9 @@ class Container:
         found.sort(key=lambda file: file.path)
         return found
 
-    def _leaves(self, state: State) -> dict[bytes, Leaf]:
+    def _leaves(self, state: State) -> Mapping[bytes, Leaf]:
         flat = self.checker.flat(state)
-        return dict(flat.head if state.worktree is None else flat.worktree)
+        return flat.head if state.worktree is None else flat.worktree
 
     def _size(self, oid: bytes) -> int:
         place = self.pool.places.get(oid)

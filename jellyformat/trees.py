@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from jellyformat import limits
 from jellyformat.errors import BadObject, CountLimit
-from jellyformat.objects import DIRECTORY, Leaf, TreeEntry, parse_tree
+from jellyformat.objects import DIRECTORY, Leaf, TreeEntry, iterate_tree
 from jellyformat.paths import check_length
+
+
+@dataclass(frozen=True, slots=True)
+class _Flattened:
+    """The leaves of a tree, and what it took: entries, directories counted each time, and the bytes of their paths."""
+
+    leaves: dict[bytes, Leaf]
+    entries: int
+    path_bytes: int
 
 
 class Flattener:
@@ -22,22 +32,48 @@ class Flattener:
         self._read = read
         self._oid_length = oid_length
         self._parsed: dict[tuple[bytes, bool], list[TreeEntry]] = {}
+        self._flat: dict[tuple[bytes, bool], _Flattened] = {}
+        self._left = self._left_parsed = limits.ALL_TREE_ENTRIES
+        self._left_bytes = limits.ALL_TREE_PATH_BYTES
 
     def entries(self, oid: bytes, *, strict: bool) -> list[TreeEntry]:
         """The entries of one tree."""
         key = (oid, strict)
         if key not in self._parsed:
-            self._parsed[key] = parse_tree(self._read(oid), self._oid_length, strict=strict)
+            entries: list[TreeEntry] = []
+            for entry in iterate_tree(self._read(oid), self._oid_length, strict=strict):
+                entries.append(entry)
+                self._check_left(len(entries))
+            self._left_parsed -= len(entries)
+            self._check_left()
+            self._parsed[key] = entries
         return self._parsed[key]
 
-    def flatten(self, root: bytes, *, strict: bool) -> dict[bytes, Leaf]:
-        """Every leaf below the tree ``root`` (raw id), by path.
+    def flatten(self, root: bytes, *, strict: bool) -> Mapping[bytes, Leaf]:
+        """Every leaf below the tree ``root`` (raw id), by path; not to be changed.
 
         Raises:
             FormatError: a tree is missing or not proper, a path unsafe or too long, or there are too many entries.
         """
+        key = (root, strict)
+        if key not in self._flat:
+            self._flat[key] = self._flatten(root, strict=strict)
+        found = self._flat[key]
+        # counted each time: a few trees can stand in each of a million nested states
+        self._left -= found.entries
+        self._left_bytes -= found.path_bytes
+        self._check_left()
+        return found.leaves
+
+    def _check_left(self, entries: int = 0, path_bytes: int = 0) -> None:
+        if entries > limits.TREE_ENTRIES:
+            raise _too_many(limits.TREE_ENTRIES)
+        if entries > self._left or path_bytes > self._left_bytes or self._left_parsed < 0:
+            raise _too_many(limits.ALL_TREE_ENTRIES, "all trees together have")
+
+    def _flatten(self, root: bytes, *, strict: bool) -> _Flattened:
         leaves: dict[bytes, Leaf] = {}
-        seen = 0
+        seen = path_bytes = 0
         stack = [(b"", root, 1)]
         while stack:
             prefix, oid, depth = stack.pop()
@@ -45,8 +81,8 @@ class Flattener:
             if strict and prefix and not entries:
                 raise BadObject("a tree has an entry for a tree that is empty", requirement="JF-OBJ-005")
             seen += len(entries)
-            if seen > limits.TREE_ENTRIES:
-                raise CountLimit(f"a tree has more than {limits.TREE_ENTRIES} entries", requirement="JF-BLK-006")
+            path_bytes += len(prefix) * len(entries) + sum(len(entry.name) for entry in entries)
+            self._check_left(seen, path_bytes)
             for entry in entries:
                 path = prefix + entry.name
                 check_length(path, depth)
@@ -54,7 +90,11 @@ class Flattener:
                     stack.append((path + b"/", entry.oid, depth + 1))
                 else:
                     leaves[path] = Leaf(entry.mode, entry.oid)
-        return leaves
+        return _Flattened(leaves, seen, path_bytes)
+
+
+def _too_many(most: int, who: str = "a tree has") -> CountLimit:
+    return CountLimit(f"{who} more than {most} entries, or too long paths", requirement="JF-BLK-006")
 
 
 def directories_of(leaves: Iterable[bytes]) -> set[bytes]:
