@@ -35,6 +35,7 @@ MAGIC = b"\x89JELLY\r\n"
 MAJOR_VERSION = 1
 HEADER_LENGTH = 72
 _HEADER = struct.Struct(">8sB7sQQQ32s")
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _COVERED = 40
 """Bytes of the header that the digest covers."""
 
@@ -170,11 +171,14 @@ def decompress(frame: bytes, raw_length: int, window: int, offset: int) -> bytes
     def bad(message: str, requirement: str) -> BadCompression:
         return BadCompression(message, requirement=requirement, offset=offset)
 
+    wanted = _declared_window(frame)
+    if wanted > window:  # the library calls the largest of them no frame at all
+        raise WindowLimit(f"a zstd window of {wanted} bytes", requirement="JF-ZST-003", offset=offset)
     try:
         found = zstandard.get_frame_parameters(frame)
     except zstandard.ZstdError as error:
         raise bad(f"not a zstd frame: {error}", "JF-ZST-001") from error
-    if frame[:4] != b"\x28\xb5\x2f\xfd" or found.dict_id:
+    if frame[:4] != _ZSTD_MAGIC or found.dict_id:
         raise bad("a skippable frame, or one with a dictionary", "JF-ZST-002")
     if found.window_size > window:
         raise WindowLimit(f"a zstd window of {found.window_size} bytes", requirement="JF-ZST-003", offset=offset)
@@ -191,6 +195,14 @@ def decompress(frame: bytes, raw_length: int, window: int, offset: int) -> bytes
     if len(raw) != raw_length:
         raise bad(f"the frame has {len(raw)} bytes, not the declared {raw_length}", "JF-ZST-004")
     return raw
+
+
+def _declared_window(frame: bytes) -> int:
+    """The Window_Size of a frame's Window_Descriptor (RFC 8878, 3.1.1.1.2); 0 where it has none."""
+    if len(frame) < 6 or frame[:4] != _ZSTD_MAGIC or frame[4] & 0x20:
+        return 0
+    base = 1 << (10 + (frame[5] >> 3))
+    return base + base // 8 * (frame[5] & 7)
 
 
 def read_block(source: Source, block: Block, offset: int) -> bytes:

@@ -12,7 +12,7 @@ from craft import assemble, crafted, good, pack, sizes
 from jellyformat import blocks, container, limits, msgpack, pool
 from jellyformat.blocks import BlockWriter
 from jellyformat.container import DiffRecord, ObjectRecord, Record
-from jellyformat.errors import BadMsgpack, BadRecord, CountLimit, DuplicateObject, FormatError, SizeLimit
+from jellyformat.errors import BadMsgpack, BadRecord, CountLimit, DuplicateObject, FormatError, SizeLimit, WindowLimit
 from jellyformat.model import Head, Nested, Operation, State, Worktree
 from jellyformat.objects import BLOB, TREE, Leaf, build_trees, object_id
 from jellyformat.reader import Container
@@ -175,6 +175,15 @@ def test_a_commit_named_many_times_is_looked_at_once() -> None:
     box.pool.read = read  # type: ignore[method-assign]
     box.checker.needed()
     assert reads.count(heads[0]) == 1
+
+
+@pytest.mark.parametrize("descriptor", [0xFF, 0xB0, 0x69])
+def test_the_largest_windows(descriptor: int) -> None:
+    """Those over 2 GiB the library calls no frame, which is another fault."""
+    frame = b"\x28\xb5\x2f\xfd\x00" + bytes((descriptor,)) + b"\x09\x00\x00x"
+    with pytest.raises(WindowLimit):
+        container.decompress(frame, 1, limits.STATE_WINDOW, 0)
+    assert container.decompress(frame[:5] + b"\x68" + frame[6:], 1, limits.STATE_WINDOW, 0) == b"x"
 
 
 # -- records ------------------------------------------------------------------------------------------------------
