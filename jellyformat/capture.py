@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from jellyformat.gitindex import Index as GitIndex
 from jellyformat.leaves import Store, expand_sparse, head_leaves, index_leaves, index_of
 from jellyformat.model import Manifest, Nested, Omitted, State, Worktree
 from jellyformat.objects import GITLINK, Leaf
+from jellyformat.paths import check_length, check_path
 from jellyformat.repository import Layout, Repository, find, layout_at
 from jellyformat.summary import Flat
 from jellyformat.withhold import Withholder, check_choice, staged_note
@@ -178,6 +180,7 @@ class _Capturing:
                 repository, entries, committed, prefix, lambda path: matches(path, self._options.exclude)
             )
         nested = self._nested(repository, scan, prefix, depth)
+        _check_paths(committed, entries)
         flat = Flat(head=committed, index={} if bare else index_leaves(entries), worktree=scan.leaves)
         index = worktree = None
         if not bare:
@@ -221,6 +224,19 @@ class _Capturing:
             return self.state_of(inner, prefix, depth)
         except (JellyError, OSError):
             return None
+
+
+def _check_paths(committed: Mapping[bytes, Leaf], entries: list[Entry]) -> None:
+    """Check that a container can hold the paths of HEAD and of the index; names in HEAD's trees were checked before.
+
+    Raises:
+        FormatError: one is too long or unsafe.
+    """
+    for path in committed:
+        check_length(path, path.count(b"/") + 1)
+    for entry in entries:
+        if entry.path not in committed:
+            check_path(entry.path)
 
 
 def _present(repository: Repository, entries: list[Entry], scan: Scan) -> list[Entry]:

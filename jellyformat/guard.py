@@ -99,6 +99,9 @@ _RULES = (
     ),
 )  # fmt: skip
 
+_EXACT = tuple((anchor, rule) for rule in _RULES for anchor in rule.anchors if not rule.fold_case)
+_FOLDED = tuple((anchor, rule) for rule in _RULES for anchor in rule.anchors if rule.fold_case)
+
 _BEFORE = re.compile(rb"[A-Za-z0-9_]\Z")
 _LEFT_FREE = frozenset(("k_live_", "T3BlbkFJ", ":AA", "8Q~", "7Q~", "://", "/api/webhooks/", "hooks.slack.com/"))
 """Anchors that do not begin a token: something may stand before them."""
@@ -151,27 +154,25 @@ def find_secrets(path: bytes, content: bytes) -> list[Finding]:
                 found.setdefault(match.span("value"), (kind, match["value"]))
                 if len(found) >= _MOST:
                     break
-    lowered: bytes | None = None
-    for rule in _RULES:
-        if rule.fold_case:
-            lowered = content.lower() if lowered is None else lowered
-        for start, match in _matches(rule, lowered if rule.fold_case and lowered is not None else content, content):
+    lowered = content.lower()
+    likely = [(anchor, rule, content) for anchor, rule in _EXACT if anchor in content]
+    likely += [(anchor, rule, lowered) for anchor, rule in _FOLDED if anchor in lowered]
+    for anchor, rule, searched in likely:
+        for match in _matches(anchor, rule, searched, content):
             value = match["value"] if "value" in rule.pattern.groupindex else match[0]
             if not _is_made_up(value) and len(found) < _MOST:
-                found.setdefault((start, match.end()), (rule.kind, value))
+                found.setdefault(match.span(), (rule.kind, value))
     return _with_lines(found, content)
 
 
-def _matches(rule: _Rule, searched: bytes, content: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:
-    for anchor in rule.anchors:
-        bounded = anchor.decode() not in _LEFT_FREE
-        at = searched.find(anchor)
-        while at >= 0:
-            if not (bounded and _BEFORE.search(content, max(0, at - 1), at)):
-                match = rule.pattern.match(content, at)
-                if match is not None:
-                    yield at, match
-            at = searched.find(anchor, at + len(anchor))
+def _matches(anchor: bytes, rule: _Rule, searched: bytes, content: bytes) -> Iterator[re.Match[bytes]]:
+    bounded = anchor.decode() not in _LEFT_FREE
+    at = searched.find(anchor)
+    while at >= 0:
+        match = rule.pattern.match(content, at)
+        if match is not None and not (bounded and _BEFORE.search(content, max(0, at - 1), at)):
+            yield match
+        at = searched.find(anchor, at + len(anchor))
 
 
 def _is_made_up(value: bytes) -> bool:

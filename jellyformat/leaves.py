@@ -117,10 +117,10 @@ class Store:
             bases = [old[path].oid for old in olds if path in old and old[path].mode != GITLINK]
             known = [(base, data) for base in bases if (data := self._content(base)) is not None]
             self._collector.change(leaf.oid, BLOB, content, known)
-        trees = self._trees(leaves)
+        trees, earlier = self._trees(leaves), [self._trees(old) for old in olds]
         for directory, oid in sorted(trees.directories.items()):
             if oid not in self._collector.kept:
-                bases = [old.directories[directory] for old in map(self._trees, olds) if directory in old.directories]
+                bases = [old.directories[directory] for old in earlier if directory in old.directories]
                 known = [(base, data) for base in bases if (data := self._content(base)) is not None]
                 self._collector.change(oid, TREE, trees.contents[oid], known)
         return trees.root
@@ -148,7 +148,7 @@ class Store:
 
     def _trees(self, leaves: Mapping[bytes, Leaf]) -> Trees:
         for known, trees in self._built:
-            if known is leaves or known == leaves:
+            if known is leaves:
                 return trees
         built = build_trees(leaves, self._repository.object_format)
         self._built.append((leaves, built))

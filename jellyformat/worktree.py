@@ -159,7 +159,7 @@ class Scanner:
             path = prefix + item.name
             if item.name == b".git" and not directory:
                 continue
-            if is_unsafe(item.name) or len(path) > limits.PATH_BYTES or len(item.name) > limits.COMPONENT_BYTES:
+            if is_unsafe(item.name) or len(path) > limits.PATH_BYTES or path.count(b"/") >= limits.PATH_COMPONENTS:
                 self._omit(path, "name")
             elif item.is_dir(follow_symlinks=False):
                 yield from self._subdirectory(path, ignored)
