@@ -19,7 +19,7 @@ from jellyformat.gitwrite import new_repository_files
 from jellyformat.ignore import Ignore
 from jellyformat.model import State
 from jellyformat.objects import BLOB, COMMIT, OID_LENGTH, TREE, object_id, parse_commit
-from jellyformat.planning import Planner, Target, Wanted, WantedRepository, ancestors, without
+from jellyformat.planning import Planner, Target, Wanted, WantedRepository, ancestors
 from jellyformat.present import Present, PresentRepository, Raw, heads_of, is_ignored, look, make_container
 from jellyformat.reader import Container
 from jellyformat.repository import Layout, Repository
@@ -122,10 +122,6 @@ class Mover:
         held = box or kept
         assert held is not None
         reading = _Reading(held, present.outer.repository)
-        skipped = [path for path in present.linked if path + b"/" in target.repositories]
-        for path in skipped:
-            target = without(target, path)
-            shown |= {path + b"/"}
         if box is None:  # a nested repository that was deleted since took its objects along
             gone = [prefix for prefix in target.repositories if prefix not in present.repositories]
             for prefix in gone:
@@ -157,7 +153,7 @@ class Mover:
             removed=tuple(sorted(path for path in plan.parks if path not in target.files)),
             kept_ignored=tuple(sorted(self._kept_ignored)),
             filtered=tuple(sorted(path for path, (wanted, _) in plan.puts.items() if wanted.filtered)),
-            unavailable=(*plan.unavailable, *skipped),
+            unavailable=tuple(plan.unavailable),
             objects=objects,
             left=live.id,
             detached=self._detached,
@@ -222,7 +218,7 @@ class Mover:
                     empty = object_id(BLOB, b"", object_format)
                     if part is None or part.repository.size(empty) is None:
                         chosen.append((empty, BLOB, b""))
-                count += write_pack(objects_dir, chosen, object_format, names, self._layout.git_dir)
+                count += write_pack(objects_dir, chosen, object_format, names)
         return count
 
     @staticmethod
@@ -358,8 +354,7 @@ class Mover:
         left = [path[len(prefix) :] for path in (*change.present.ignored, *sorted(stays)) if path.startswith(prefix)]
         left = [path for path in left if change.present.repository_of(prefix + path.rstrip(b"/")).prefix == prefix]
         files = change.target.files
-        used = files.keys() | change.target.directories.keys()
-        used |= {above for path in used for above in ancestors(path)}
+        used = files.keys() | {above for path in files for above in ancestors(path)}
         left = [path for path in left if prefix + path.rstrip(b"/") not in used]
         if base == now and not left and not lines:
             return
@@ -392,13 +387,14 @@ class Mover:
             commits = _commits_of(part) - whole
             if not commits:
                 continue
-            git_dir = part.repository.layout.git_dir
+            git_dir, common_dir = part.repository.layout.git_dir, part.repository.layout.common_dir
             commit = next(iter(commits))
             if len(commits) > 1:
-                commit = self._join(part, commits)
+                commit = self._join(part, commits, Path(os.fsdecode(common_dir)) / "objects")
             refs.write_ref(refs.directory_of(git_dir, nested=bool(prefix)), name, commit)
 
-    def _join(self, part: PresentRepository, commits: set[bytes]) -> bytes:
+    @staticmethod
+    def _join(part: PresentRepository, commits: set[bytes], objects_dir: Path) -> bytes:
         """A commit of ours that has all ``commits`` as parents: one ref keeps them all."""
         object_format = part.repository.object_format
         tree = object_id(TREE, b"", object_format)
@@ -407,9 +403,7 @@ class Mover:
         content += b"author jellyformat <> 0 +0000\ncommitter jellyformat <> 0 +0000\n\nkept for undo\n"
         oid = object_id(COMMIT, content, object_format)
         objects = [(oid, COMMIT, content), (tree, TREE, b"")]
-        missing = [item for item in objects if part.repository.size(item[0]) is None]
-        objects_dir = Path(os.fsdecode(part.repository.layout.common_dir)) / "objects"
-        write_pack(objects_dir, missing, object_format, {}, self._layout.git_dir)
+        write_pack(objects_dir, [item for item in objects if part.repository.size(item[0]) is None], object_format, {})
         return oid
 
 

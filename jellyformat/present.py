@@ -76,7 +76,6 @@ class Present:
         directories: Stat data of every directory walked, by whole path.
         ignored: Whole paths that git ignores; those of whole directories end in ``/``.
         stays: Whole paths that are not touched unless something has to be put there.
-        linked: Whole paths of other worktrees of the same repository.
         opaque: Whole paths of directories that were not looked into: repositories of a kind not known here.
     """
 
@@ -86,7 +85,6 @@ class Present:
     directories: dict[bytes, os.stat_result] = field(default_factory=dict)
     ignored: list[bytes] = field(default_factory=list)
     stays: set[bytes] = field(default_factory=set)
-    linked: list[bytes] = field(default_factory=list)
     opaque: set[bytes] = field(default_factory=set)
 
     @property
@@ -225,7 +223,6 @@ def _look(present: Present, repository: Repository, prefix: bytes, depth: int) -
 def _nested(present: Present, outer: Repository, layout: Layout, path: bytes, depth: int) -> None:
     if os.path.realpath(layout.common_dir) == os.path.realpath(outer.layout.common_dir):
         present.ignored.append(path + b"/")  # another worktree of the same repository: not ours to move
-        present.linked.append(path)
         _add_directories(present, path.rpartition(b"/")[0])
         return
     inner: Repository | None = None
