@@ -148,8 +148,8 @@ def _sizes(area: Area) -> None:
         why = f"one byte {name} than the raw length, which the frame does not say"
         area.reject(f"manifest-{name}", "JF-ZST-004", "malformed.compression", why, _manifest(pack))
         area.reject(f"block-{name}", "JF-ZST-004", "malformed.compression", why, _block(pack))
-    bomb: Packer = lambda raw: frame([Run(0, 1 << 30)], size=None, window=WINDOW_8)  # noqa: E731
-    why = "a real bomb: 32 KiB that decompress to 1 GiB, and a raw length of a few hundred bytes"
+    bomb: Packer = lambda raw: frame([Run(0, 1 << 28)], size=None, window=WINDOW_8)  # noqa: E731
+    why = "a real bomb: 8 KiB that decompress to 256 MiB, and a raw length of a few hundred bytes"
     area.reject("manifest-bomb", "JF-ZST-004", "malformed.compression", why, _manifest(bomb))
     area.reject("block-bomb", "JF-ZST-004", "malformed.compression", why, _block(bomb))
     for name, change in (("less", -1), ("more", 1), ("gigabyte", 1 << 30)):

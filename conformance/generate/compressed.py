@@ -23,7 +23,11 @@ def contents() -> dict[str, bytes]:
         FILE.write_text("{}")
     from conformance.generate import area_blocks, area_zstd
 
-    return {"text": area_zstd.text_records(), "blocks": area_blocks.many_blocks_manifest()}
+    return {
+        "text": area_zstd.text_records(),
+        "blocks": area_blocks.many_blocks_manifest(),
+        "supported": area_blocks.supported_manifest(),
+    }
 
 
 def main() -> int:
