@@ -23,6 +23,7 @@ from pathlib import Path
 from jellyformat import fileio, refs
 from jellyformat.errors import JellyError, RefusedRepository, SystemFailure
 from jellyformat.gitlocks import release_locks
+from jellyformat.gitstore import sweep_packs
 from jellyformat.objects import EXECUTABLE, SYMLINK
 from jellyformat.paths import show_name
 from jellyformat.planning import Plan, Target, Wanted, WantedRepository
@@ -258,7 +259,8 @@ class Changeover:
         """Nested repositories that are not there come as a whole, made before."""
         for path, place in sorted(self.new_repositories.items()):
             git = path + b"/.git"
-            self.changes.append(Change(0, git, None, None, place, Seen.of(os.lstat(self.staging.path(place)))))
+            fresh = Seen.of_tree(os.fsencode(self.staging.path(place)))
+            self.changes.append(Change(0, git, None, None, place, fresh))
 
     # -- what is left --------------------------------------------------------------------------------------------
 
@@ -519,6 +521,7 @@ def recover(store: Store) -> list[str]:
     done += [f"removed a stale lock of ours: {path}" for path in released]
     removed = store.sweep(log)
     done += [f"removed what a restore had not finished writing: {name}" for name in removed]
+    sweep_packs(Path(os.fsdecode(refs.common_dir_of(store.git_dir))) / "objects", store.git_dir)
     refs.sweep(refs.directory_of(store.git_dir), {node.name or "" for node in log.nodes.values()})
     return done
 

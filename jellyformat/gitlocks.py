@@ -25,8 +25,8 @@ def git_locked(store: Store, git_dirs: Sequence[bytes]) -> Iterator[None]:
     """
     home = os.path.realpath(store.git_dir)
     places: list[Value] = [os.path.relpath(os.path.realpath(path), home) for path in git_dirs]
-    store.write("locks", seal(places))
     try:
+        store.write("locks", seal(places))
         with contextlib.suppress(FileExistsError):
             os.close(os.open(store.path / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         for git_dir in git_dirs:
@@ -64,10 +64,13 @@ def release_locks(store: Store) -> list[str]:
     note = store.path / "locks"
     try:
         places = unseal(note.read_bytes())
-        token = (store.path / "token").stat()
     except FileNotFoundError:
         return released
     except ValueError:
+        places = []
+    try:
+        token = (store.path / "token").stat()
+    except FileNotFoundError:
         places = []
     home = os.path.realpath(store.git_dir)
     for place in places if isinstance(places, list) else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator
@@ -90,8 +91,39 @@ def objects_of(box: Container, oids: Iterable[bytes], repository: Repository | N
         yield oid, kind, content
 
 
-def write_pack(objects_dir: Path, objects: Iterable[GitObject], object_format: str, names: dict[bytes, bytes]) -> int:
-    """Put objects into an object store as one pack; how many that were. Raises OSError."""
+def _beginning(owner: bytes) -> str:
+    """How the names of unfinished packs begin; git takes away files that begin with tmp_ when they are old."""
+    return f"tmp_jelly_{hashlib.sha256(owner).hexdigest()[:12]}_"
+
+
+def sweep_packs(objects_dir: Path, owner: bytes) -> list[str]:
+    """Remove packs that ``owner`` has not finished; which there were."""
+    removed = []
+    for path in (objects_dir / "pack").glob(_beginning(owner) + "*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+            removed.append(path.name)
+    return removed
+
+
+def write_pack(
+    objects_dir: Path, objects: Iterable[GitObject], object_format: str, names: dict[bytes, bytes], owner: bytes
+) -> int:
+    """Put objects into an object store as one pack.
+
+    Args:
+        objects_dir: The store.
+        objects: The objects.
+        object_format: ``sha1`` or ``sha256``.
+        names: The path of a tree or blob by raw id, as far as known.
+        owner: The git directory on whose behalf it is done.
+
+    Returns:
+        How many objects.
+
+    Raises:
+        OSError: the system failed; nothing is left behind.
+    """
     chosen = list(objects)
     if not chosen:
         return 0
@@ -103,9 +135,8 @@ def write_pack(objects_dir: Path, objects: Iterable[GitObject], object_format: s
         return len(chosen)
     made: list[Path] = []
     try:
-        # git takes away files that begin with tmp_ when they are old
         for ending, parts in ((".pack", pack.data), (".idx", [pack.index])):
-            new = directory / f"tmp_jelly_{secrets.token_hex(6)}{ending}"
+            new = directory / f"{_beginning(owner)}{secrets.token_hex(6)}{ending}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             with open(os.open(new, flags, 0o444), "wb", buffering=1 << 20) as file:
                 made.append(new)

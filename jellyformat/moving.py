@@ -19,7 +19,7 @@ from jellyformat.gitwrite import new_repository_files
 from jellyformat.ignore import Ignore
 from jellyformat.model import State
 from jellyformat.objects import BLOB, COMMIT, OID_LENGTH, TREE, object_id, parse_commit
-from jellyformat.planning import Planner, Target, Wanted, WantedRepository, ancestors
+from jellyformat.planning import Planner, Target, Wanted, WantedRepository, ancestors, without
 from jellyformat.present import Present, PresentRepository, Raw, heads_of, is_ignored, look, make_container
 from jellyformat.reader import Container
 from jellyformat.repository import Layout, Repository
@@ -29,6 +29,8 @@ from jellyformat.wanting import make_index, roots_of
 _BEGIN, _END = b"# jellyformat: ignored when a snapshot was restored\n", b"# jellyformat: end\n"
 _OID = re.compile(rb"\b[0-9a-f]{40}(?:[0-9a-f]{24})?\b")
 _SPECIAL = re.compile(rb"([\\*?\[\]! #])")
+_MOST_GIVEN = 64
+"""Commits of a snapshot that are kept in a container; with more there is history, and a ref keeps it."""
 UNBORN = b"refs/heads/jelly/unborn"
 """The branch HEAD names where the snapshot has no commit and its own branch exists; it is not made."""
 
@@ -66,6 +68,7 @@ class Mover:
         self._detached: bytes | None = None
         self._kept_ignored: list[bytes] = []
         self._needs: tuple[tuple[bytes, bytes], ...] = ()
+        self._given: tuple[tuple[bytes, bytes], ...] = ()
         self._shallow: set[tuple[bytes, bytes]] = set()
 
     @contextlib.contextmanager
@@ -111,17 +114,18 @@ class Mover:
         """
         present = self._present
         assert present is not None
-        # a commit that only we have made an end of history needs no ref: the container has all of it
-        whole = frozenset(
-            oid
-            for prefix, oid in self.log.shallow
-            if prefix in present.repositories and oid in heads_of(present.repositories[prefix])
-        )
-        container, stored = make_container(present, whole)
+        # what came with the snapshot needs no ref, which would make its ends of history stay: the container has it
+        given = {oid for prefix, oid in self.log.live.given if prefix in present.repositories}
+        whole = frozenset(given & {oid for part in present.repositories.values() for oid in heads_of(part)})
+        container, stored = make_container(present, whole, given)
         stays = {source} if source is not None and source not in target.files else set()
         held = box or kept
         assert held is not None
         reading = _Reading(held, present.outer.repository)
+        skipped = [path for path in present.linked if path + b"/" in target.repositories]
+        for path in skipped:
+            target = without(target, path)
+            shown |= {path + b"/"}
         if box is None:  # a nested repository that was deleted since took its objects along
             gone = [prefix for prefix in target.repositories if prefix not in present.repositories]
             for prefix in gone:
@@ -153,7 +157,7 @@ class Mover:
             removed=tuple(sorted(path for path in plan.parks if path not in target.files)),
             kept_ignored=tuple(sorted(self._kept_ignored)),
             filtered=tuple(sorted(path for path, (wanted, _) in plan.puts.items() if wanted.filtered)),
-            unavailable=tuple(plan.unavailable),
+            unavailable=(*plan.unavailable, *skipped),
             objects=objects,
             left=live.id,
             detached=self._detached,
@@ -166,7 +170,7 @@ class Mover:
         left = replace(live, name=name, commit="" if head.commit is None else head.commit.hex(), needs=self._needs)
         if node.id not in self.log.nodes:
             left = replace(left, redo=node.id)
-        log = self.log.with_node(left).with_node(replace(node, name=None, needs=()))
+        log = self.log.with_node(left).with_node(replace(node, name=None, needs=(), given=self._given or node.given))
         return replace(log, current=node.id, change=change.number, shallow=tuple(sorted(self._shallow)))
 
     def _clear_up(self, log: Log) -> None:
@@ -198,6 +202,7 @@ class Mover:
     def _objects(self, change: Changeover, target: Target, box: Container) -> int:
         """Put the snapshot's objects into the repositories, and make those that are not there; how many objects."""
         count = 0
+        given: list[tuple[bytes, bytes]] = []
         present = change.present
         states = dict(box.manifest.state.walk())
         for prefix in sorted(target.repositories):
@@ -213,12 +218,14 @@ class Mover:
                 object_format = box.manifest.state.object_format
                 oids, names = reachable(box, roots_of(states[prefix]))
                 chosen = list(objects_of(box, oids, None if part is None else part.repository))
+                given += [(prefix, item[0]) for item in chosen if item[1] == COMMIT]
                 index = states[prefix].index
                 if index is not None and index.intent_to_add:  # git's entries for them name the empty blob
                     empty = object_id(BLOB, b"", object_format)
                     if part is None or part.repository.size(empty) is None:
                         chosen.append((empty, BLOB, b""))
-                count += write_pack(objects_dir, chosen, object_format, names)
+                count += write_pack(objects_dir, chosen, object_format, names, self._layout.git_dir)
+        self._given = tuple(given) if len(given) <= _MOST_GIVEN else ()
         return count
 
     @staticmethod
@@ -354,7 +361,8 @@ class Mover:
         left = [path[len(prefix) :] for path in (*change.present.ignored, *sorted(stays)) if path.startswith(prefix)]
         left = [path for path in left if change.present.repository_of(prefix + path.rstrip(b"/")).prefix == prefix]
         files = change.target.files
-        used = files.keys() | {above for path in files for above in ancestors(path)}
+        used = files.keys() | change.target.directories.keys()
+        used |= {above for path in used for above in ancestors(path)}
         left = [path for path in left if prefix + path.rstrip(b"/") not in used]
         if base == now and not left and not lines:
             return
@@ -387,14 +395,13 @@ class Mover:
             commits = _commits_of(part) - whole
             if not commits:
                 continue
-            git_dir, common_dir = part.repository.layout.git_dir, part.repository.layout.common_dir
+            git_dir = part.repository.layout.git_dir
             commit = next(iter(commits))
             if len(commits) > 1:
-                commit = self._join(part, commits, Path(os.fsdecode(common_dir)) / "objects")
+                commit = self._join(part, commits)
             refs.write_ref(refs.directory_of(git_dir, nested=bool(prefix)), name, commit)
 
-    @staticmethod
-    def _join(part: PresentRepository, commits: set[bytes], objects_dir: Path) -> bytes:
+    def _join(self, part: PresentRepository, commits: set[bytes]) -> bytes:
         """A commit of ours that has all ``commits`` as parents: one ref keeps them all."""
         object_format = part.repository.object_format
         tree = object_id(TREE, b"", object_format)
@@ -403,7 +410,9 @@ class Mover:
         content += b"author jellyformat <> 0 +0000\ncommitter jellyformat <> 0 +0000\n\nkept for undo\n"
         oid = object_id(COMMIT, content, object_format)
         objects = [(oid, COMMIT, content), (tree, TREE, b"")]
-        write_pack(objects_dir, [item for item in objects if part.repository.size(item[0]) is None], object_format, {})
+        missing = [item for item in objects if part.repository.size(item[0]) is None]
+        objects_dir = Path(os.fsdecode(part.repository.layout.common_dir)) / "objects"
+        write_pack(objects_dir, missing, object_format, {}, self._layout.git_dir)
         return oid
 
 

@@ -70,6 +70,7 @@ class Target:
         repositories: By prefix.
         gitlinks: Submodules that are not initialised, with the commit the index names.
         left: Paths for which nothing is known: what is there stays.
+        absent: Paths that git knows and that are not there: what is there goes, even where git ignores it.
     """
 
     files: dict[bytes, Wanted] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Target:
     repositories: dict[bytes, WantedRepository] = field(default_factory=dict)
     gitlinks: dict[bytes, bytes] = field(default_factory=dict)
     left: set[bytes] = field(default_factory=set)
+    absent: set[bytes] = field(default_factory=set)
 
 
 @dataclass
@@ -102,6 +104,23 @@ class Plan:
     same: set[bytes] = field(default_factory=set)
     unavailable: list[bytes] = field(default_factory=list)
     covered: Callable[[bytes], bool] = lambda path: False
+
+
+def without(target: Target, directory: bytes) -> Target:
+    """The target less everything in a directory."""
+
+    def outside(path: bytes) -> bool:
+        return path != directory and not path.startswith(directory + b"/")
+
+    return Target(
+        files={path: item for path, item in target.files.items() if outside(path)},
+        directories={path: item for path, item in target.directories.items() if outside(path)},
+        trees={path: item for path, item in target.trees.items() if outside(path)},
+        repositories={prefix: item for prefix, item in target.repositories.items() if outside(prefix[:-1])},
+        gitlinks={path: item for path, item in target.gitlinks.items() if outside(path)},
+        left={path for path in target.left if outside(path)},
+        absent={path for path in target.absent if outside(path)},
+    )
 
 
 def ancestors(path: bytes) -> Iterable[bytes]:
@@ -168,6 +187,8 @@ class Planner:
         """The plan."""
         plan = self.plan
         self._repositories()
+        for prefix in sorted(self._target.repositories.keys() - self._present.repositories.keys()):
+            self._clear(prefix + b".git")
         for path in sorted(self._target.trees):
             self._clear(path)
             plan.trees[path] = self._target.trees[path]
@@ -175,6 +196,8 @@ class Planner:
             self._file(path, wanted)
         for path in sorted(self._directories):
             self._directory(path)
+        for path in sorted(self._target.absent - self._stays - self._directories):
+            self._clear(path)
         self._unwanted()
         for path in [path for path in plan.parks if any(above in plan.parks for above in ancestors(path))]:
             del plan.parks[path]  # it goes with what is above it

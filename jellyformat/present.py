@@ -76,6 +76,7 @@ class Present:
         directories: Stat data of every directory walked, by whole path.
         ignored: Whole paths that git ignores; those of whole directories end in ``/``.
         stays: Whole paths that are not touched unless something has to be put there.
+        linked: Whole paths of other worktrees of the same repository.
         opaque: Whole paths of directories that were not looked into: repositories of a kind not known here.
     """
 
@@ -85,6 +86,7 @@ class Present:
     directories: dict[bytes, os.stat_result] = field(default_factory=dict)
     ignored: list[bytes] = field(default_factory=list)
     stays: set[bytes] = field(default_factory=set)
+    linked: list[bytes] = field(default_factory=list)
     opaque: set[bytes] = field(default_factory=set)
 
     @property
@@ -223,6 +225,7 @@ def _look(present: Present, repository: Repository, prefix: bytes, depth: int) -
 def _nested(present: Present, outer: Repository, layout: Layout, path: bytes, depth: int) -> None:
     if os.path.realpath(layout.common_dir) == os.path.realpath(outer.layout.common_dir):
         present.ignored.append(path + b"/")  # another worktree of the same repository: not ours to move
+        present.linked.append(path)
         _add_directories(present, path.rpartition(b"/")[0])
         return
     inner: Repository | None = None
@@ -306,12 +309,13 @@ class _Thin(Collector):
                         self.kept[entry.oid] = (3, size)
 
 
-def make_container(present: Present, whole: frozenset[bytes]) -> tuple[bytes, frozenset[bytes]]:
+def make_container(present: Present, whole: frozenset[bytes], given: set[bytes]) -> tuple[bytes, frozenset[bytes]]:
     """The present state as a container, thin where HEAD's commit stays in the repository.
 
     Args:
         present: The state.
-        whole: Commits that will not be kept in the repository: they go into the container.
+        whole: Commits that will not be kept in the repository: they go into the container,
+        given: and so do those of these that they reach.
 
     Returns:
         The container, and the ids of the blobs it has or its prerequisites keep.
@@ -323,6 +327,7 @@ def make_container(present: Present, whole: frozenset[bytes]) -> tuple[bytes, fr
         if oid not in whole and outer.repository.size(oid) is not None:
             prerequisites.add(oid)
             collector.known(outer.repository, oid)
+    _commits(outer, collector, whole, given)
     state = _state(present, outer, collector)
     flats = {id(part.state): part.flat for part in present.repositories.values()}
     history, written = collector.finish()
@@ -336,6 +341,16 @@ def make_container(present: Present, whole: frozenset[bytes]) -> tuple[bytes, fr
         ignored=tuple(sorted(set(present.ignored))),
     )
     return blocks.assemble(parts, written), frozenset(collector.kept)
+
+
+def _commits(part: PresentRepository, collector: Collector, whole: frozenset[bytes], given: set[bytes]) -> None:
+    """Put commits into the container, and those before them that came with the same snapshot."""
+    stack = [oid for oid in heads_of(part) if oid in whole]
+    while stack:
+        oid = stack.pop()
+        if oid not in collector.parents and part.repository.size(oid) is not None:
+            collector.commit(part.repository, oid, part.scan.contents)
+            stack += [parent for parent in collector.parents[oid] if parent in given]
 
 
 def heads_of(part: PresentRepository) -> list[bytes]:

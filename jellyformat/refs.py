@@ -20,12 +20,18 @@ def directory_of(git_dir: bytes, *, nested: bool = False) -> bytes:
         git_dir: The git directory.
         nested: Whether the states are those of the repository around it.
     """
-    common_dir = git_dir
+    common_dir = common_dir_of(git_dir)
     owner = b"outer" if nested else b"state"
-    with contextlib.suppress(OSError), open(git_dir + b"/commondir", "rb") as file:
-        common_dir = os.path.normpath(os.path.join(git_dir, file.read().rstrip(b"\r\n")))
+    if common_dir != git_dir:
         owner += b"-" + os.path.basename(git_dir).hex().encode()
     return common_dir + b"/" + _ROOT + owner
+
+
+def common_dir_of(git_dir: bytes) -> bytes:
+    """Where the objects and branches of a git directory are: those of a linked worktree are in another one."""
+    with contextlib.suppress(OSError), open(git_dir + b"/commondir", "rb") as file:
+        return os.path.normpath(os.path.join(git_dir, file.read().rstrip(b"\r\n")))
+    return git_dir
 
 
 def resolve(git_dir: bytes, common_dir: bytes, name: bytes) -> bytes | None:

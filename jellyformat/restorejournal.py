@@ -12,7 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from jellyformat.below import Below
@@ -40,6 +40,12 @@ class Seen:
     def of(cls, found: os.stat_result) -> Seen:
         """From stat data."""
         return cls(found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode)
+
+    @classmethod
+    def of_tree(cls, path: bytes) -> Seen:
+        """Of a directory that will be put somewhere: its size is the number of files in it."""
+        found = os.lstat(path)
+        return cls(found.st_ino, found.st_mtime_ns, count_files(path), found.st_mode)
 
     @property
     def is_directory(self) -> bool:
@@ -215,11 +221,15 @@ class Changer:
         """Take back what of the changes was made; may be done again after it was broken off. Raises OSError."""
         for change in reversed(self._journal.changes):
             self._undo(change)
-            self._base(change.base).forget()
-            self._home.forget()
+            for below in (*self._bases.values(), self._home):
+                below.forget()
 
     def _undo(self, change: Change) -> None:
-        below, home = self._base(change.base), self._home
+        home = self._home
+        try:
+            below = self._base(change.base)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # the directory itself was put there, and was taken away again or had not come yet
         found = below.stat(change.path)
         if change.mode is not None:
             self._undo_mode(change, found)
@@ -227,8 +237,7 @@ class Changer:
         kept = None if change.kept is None else home.stat(change.kept)
         if change.kept is not None and kept is None:
             return  # it was not begun
-        is_old = change.old is not None and found is not None and found.st_ino == change.old.ino
-        if kept is not None and is_old:
+        if kept is not None and found is not None and os.path.samestat(kept, found):
             fd, name = home.parent(change.kept or b"")
             os.unlink(name, dir_fd=fd)  # a second name of it: the change ended there
             return
@@ -246,7 +255,7 @@ class Changer:
             return
         fd, name = self._base(change.base).parent(change.path)
         if change.old is not None:
-            if found.st_ino == change.old.ino and not stat.S_ISLNK(found.st_mode):
+            if stat.S_IMODE(found.st_mode) == change.mode and not stat.S_ISLNK(found.st_mode):
                 _chmod(name, stat.S_IMODE(change.old.mode), fd)
             return
         if not stat.S_ISDIR(found.st_mode):
@@ -259,9 +268,9 @@ class Changer:
 
     def _put_aside(self, change: Change, found: os.stat_result) -> None:
         """What a broken-off change had put there goes back to where it came from; anything else is somebody's work."""
-        fd, name = self._base(change.base).parent(change.path)
         place = change.new
-        ours = place is not None and (change.fresh is None or change.fresh.is_same(found))
+        # what came out of a state goes back into it even where somebody has changed it
+        ours = place is not None and (place.startswith(b"states/") or self._is_ours(change, found))
         if ours and place is not None and self._home.stat(place) is None:
             home_fd, home_name = self._home.parent(place)
         else:
@@ -270,7 +279,23 @@ class Changer:
             stray = f"{time.strftime('%Y%m%d-%H%M%S')}-{len(list(strays.iterdir()))}"
             self.strays.append(f"{show_name(change.path)} → {strays / stray}")
             home_fd, home_name = self._home.parent(b"strays/" + stray.encode())
+        fd, name = self._base(change.base).parent(change.path)
         os.rename(name, home_name, src_dir_fd=fd, dst_dir_fd=home_fd)
+
+    def _is_ours(self, change: Change, found: os.stat_result) -> bool:
+        """Whether what is there was put there by us, and nobody has worked on it since."""
+        fresh = change.fresh
+        if fresh is None:
+            return True
+        if fresh.is_directory and stat.S_ISDIR(found.st_mode):  # an index was put into it later
+            path = self._journal.bases[change.base] + b"/" + change.path
+            return count_files(path) <= fresh.size + 1
+        return replace(Seen.of(found), ino=fresh.ino) == fresh
+
+
+def count_files(path: bytes) -> int:
+    """How many files are below a directory."""
+    return sum(len(names) for _, _, names in os.walk(path))
 
 
 def _moved(path: bytes) -> Busy:

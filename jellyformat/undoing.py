@@ -10,12 +10,14 @@ from jellyformat import fileio
 from jellyformat.changeover import opened
 from jellyformat.errors import Absent, Usage
 from jellyformat.moving import Mover
+from jellyformat.planning import ancestors
 from jellyformat.pool import Outside
 from jellyformat.reader import open_container
 from jellyformat.records import read_record
 from jellyformat.registry import PathLike
 from jellyformat.repository import Layout, Repository, find
 from jellyformat.undolog import Log, Node, Store
+from jellyformat.wanting import absent_of
 
 
 class NothingToUndo(Absent):
@@ -194,8 +196,10 @@ def _go(store: Store, log: Log, chosen: Node, steps: int, mended: tuple[str, ...
     outside = _outside(Repository(layout))
     with open_container(store.state(chosen.name) / "state.jelly", outside=outside) as box, mover.locked():
         box.pool.decode()
+        target = record.target(chosen.name)
+        target.absent = {path for path in absent_of(box) if not target.trees.keys() & {path, *ancestors(path)}}
         moved = mover.go(
-            record.target(chosen.name),
+            target,
             mover.log.nodes[chosen.id],
             kept=box,
             shown=frozenset(record.stays),

@@ -52,6 +52,7 @@ class Node:
         commit: HEAD, hex; empty for none.
         snapshot: The snapshot's id, hex; empty where none was restored.
         needs: What of `Log.shallow` the refs that keep its commits need.
+        given: Commits that came with the snapshot and need no ref, its container having them: as in `Log.shallow`.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Node:
     commit: str = ""
     snapshot: str = ""
     needs: tuple[tuple[bytes, bytes], ...] = ()
+    given: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -249,9 +251,12 @@ def remove(path: Path) -> None:
 
 def _format_log(log: Log) -> Value:
     nodes: list[Value] = [
-        [node.id, node.parent, node.redo, node.name, node.time, node.title, node.commit, node.snapshot, node.needs]
+        [
+            node.id, node.parent, node.redo, node.name, node.time, node.title, node.commit, node.snapshot,
+            node.needs, node.given,
+        ]
         for _, node in sorted(log.nodes.items())
-    ]
+    ]  # fmt: skip
     shallow: list[Value] = list(log.shallow)
     return {
         "change": log.change,
@@ -269,7 +274,7 @@ def _pairs(value: Any) -> tuple[tuple[bytes, bytes], ...]:
 def _parse_log(value: Any) -> Log:
     if value["version"] != _VERSION:
         raise ValueError("it is of a later version")
-    nodes = {item[0]: replace(Node(*item), needs=_pairs(item[-1])) for item in value["nodes"]}
+    nodes = {item[0]: replace(Node(*item), needs=_pairs(item[-2]), given=_pairs(item[-1])) for item in value["nodes"]}
     log = Log(value["current"], value["change"], nodes, _pairs(value["shallow"]))
     if log.current not in nodes:
         raise ValueError("the live state is not in it")

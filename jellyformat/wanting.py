@@ -14,6 +14,7 @@ from jellyformat.objects import BLOB, GITLINK, REGULAR, SYMLINK, Leaf, object_id
 from jellyformat.planning import Target, Wanted, WantedRepository
 from jellyformat.present import MANAGED, Raw
 from jellyformat.reader import Container
+from jellyformat.trees import directories_of
 
 _MARKS = {"merge": b"MERGE_HEAD", "cherry-pick": b"CHERRY_PICK_HEAD", "revert": b"REVERT_HEAD"}
 
@@ -42,7 +43,7 @@ def target_of(box: Container, *, drop_operation: bool) -> Target:
         RefusedRepository: its operation cannot be made again.
     """
     check_operation(box.manifest.state, drop=drop_operation)
-    target = Target()
+    target = Target(absent=absent_of(box))
     for prefix, state in box.manifest.state.walk():
         flat = box.checker.flat(state)
         leaves = flat.head if state.worktree is None else flat.worktree
@@ -66,6 +67,21 @@ def target_of(box: Container, *, drop_operation: bool) -> Target:
             prefix, state.head.commit, state.head.ref, raw, keep, late_index=True
         )
     return target
+
+
+def absent_of(box: Container) -> set[bytes]:
+    """Whole paths that the index of a snapshot has and its worktree has not, deleted on purpose."""
+    found: set[bytes] = set()
+    for prefix, state in box.manifest.state.walk():
+        if state.index is None or state.worktree is None:
+            continue
+        flat = box.checker.flat(state)
+        known = {*flat.index, *(path for path, _ in state.index.intent_to_add)}
+        known.update(conflict.path for conflict in state.index.conflicts)
+        gone = known - flat.worktree.keys() - {item.path for item in state.worktree.omitted}
+        directories = directories_of(dict(flat.worktree)) | set(state.worktree.empty_directories)
+        found.update(prefix + path for path in gone - directories)
+    return found
 
 
 def _marks(operation: Operation | None) -> dict[bytes, Raw]:

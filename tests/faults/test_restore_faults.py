@@ -1,0 +1,247 @@
+"""Every system call that writes is broken off or made to fail while a state is restored, undone, redone or mended.
+
+After each fault the repository is, at the latest after the next command, exactly what it was before or what it was to
+become, and from there it can be restored and undone again. JELLYFORMAT_FULL=1 takes every point, else it is a sample.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import images
+import pytest
+import restore_zygote
+from states import Repo, base
+
+import jellyformat
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+ROOT = Path(__file__).parents[2]
+CALLS = (
+    "write|writev|pwrite64|pwritev2?|copy_file_range|sendfile|fsync|fdatasync|sync|syncfs|ftruncate|openat|creat|unlink"
+    "|unlinkat|rename|renameat2?|link|linkat|symlink|symlinkat|mkdir|mkdirat|rmdir|chmod|fchmod|fchmodat2?|fchown|utimensat"
+    "|flock"
+)
+KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD = "signal=SIGKILL", "error=ENOSPC", "error=EIO", "error=EIO for good"
+SHARE = 1 if os.environ.get("JELLYFORMAT_FULL") else 23
+
+
+class Zygote:
+    """The process that forks the children."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.process = subprocess.Popen(
+            [sys.executable, restore_zygote.__file__],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def say(self, line: str) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def run(self, step: str, directory: Path, *expressions: str) -> tuple[int, str]:
+        """Exit status of the child, and what strace has seen."""
+        pid = self.say(f"{step} {directory}")
+        with tempfile.NamedTemporaryFile("r") as log:
+            command = ["strace", "-o", log.name, "-p", str(pid)]
+            for expression in expressions:
+                command += ["-e", expression]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
+                assert strace.stderr is not None
+                said = strace.stderr.readline()
+                assert "attached" in said, f"strace cannot trace here: {said}"
+                status = self.say("go")
+                strace.stderr.read()
+            return status, log.read()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    made = Zygote()
+    yield made
+    made.close()
+
+
+def build(directory: Path) -> None:
+    """A repository with something of everything, and a snapshot of another state."""
+    directory.mkdir()
+    other = base(directory / "other")
+    other.write("src/train.py", b"other\n")
+    other.git("add", "src/train.py")
+    other.append("README.md")
+    other.write("thing/inner.txt", b"inner\n")
+    other.write(".env", b"OTHER=1\n")
+    other.remove("tool.sh")
+    other.write("wide/new.py", b"x = 1\n", 0o755)
+    other.link("pointer", "README.md")
+    (other.path / "empty").mkdir()
+    inner = Repo(other.path / "nested")
+    inner.write("a.txt")
+    inner.commit()
+    (directory / "x.jelly").write_bytes(images.take(other.path).data)
+    images.remove(directory / "other")
+
+    repo = base(directory / "r")
+    repo.git("checkout", "-q", "-b", "side", "HEAD~1")
+    repo.write("README.md", b"# side\n")
+    repo.commit("side")
+    repo.git("checkout", "-q", "main")
+    repo.write("README.md", b"# ours\n")
+    repo.commit("ours")
+    repo.git("merge", "side", fails=True)
+    repo.write("thing", b"a file where the other has a directory\n", 0o600)
+    repo.write("src/lib/deep/untracked.bin", bytes(range(256)) * 40)
+    repo.write("gone/one.txt")
+    repo.write("gone/two.txt", mode=0o640)
+    repo.write(".env", b"KEEP=me\n", 0o600)
+    repo.write(".git/info/exclude", b".env\n")
+    repo.write("debug.log", b"ignored\n")
+    repo.remove("data/values.json")
+    repo.link("pointer", "nowhere")
+    (repo.path / "hollow").mkdir(mode=0o750)
+
+
+@dataclass
+class Ready:
+    """A directory before a step, and what has to be before and after it."""
+
+    directory: Path
+    before: images.Image
+    after: dict[str, object]
+
+
+def worktree(repository: Path) -> images.Image:
+    """An image without what changes with every copy: the stat data in index files."""
+    found = images.image(repository)
+    return {path: item for path, item in found.items() if not path.endswith(b".git/index")}
+
+
+def outcome(directory: Path) -> dict[str, object]:
+    repository = directory / "r"
+    return {"files": worktree(repository), **images.said(repository)}
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ready]:
+    """Where each step begins."""
+    top = tmp_path_factory.mktemp("faults")
+    build(top / "restore")
+    made: dict[str, Ready] = {}
+    for step, follows in (("restore", None), ("undo", "restore"), ("redo", "undo"), ("mend", "restore")):
+        directory = top / step
+        if follows is not None:
+            images.copy(top / follows, directory)
+            if step == "mend":
+                restore_zygote.break_off(directory, 9)
+            else:
+                restore_zygote.STEPS[follows](directory)
+        before = images.image(directory / "r")
+        images.copy(directory, top / "after")
+        restore_zygote.STEPS[step](top / "after")
+        made[step] = Ready(directory, before, outcome(top / "after"))
+        images.remove(top / "after")
+    made["mend"] = Ready(made["mend"].directory, made["restore"].before, made["mend"].after)
+    return made
+
+
+def leftovers(repository: Path) -> list[str]:
+    """What should not be there when all is mended."""
+    store = repository / ".git" / "jellyformat"
+    found = [str(path) for path in repository.rglob("*.lock")]
+    found += [str(path) for path in (repository / ".git").rglob("tmp_*")]
+    found += [str(path) for path in store.rglob("*.tmp")] if store.exists() else []
+    found += [str(store / name) for name in ("journal", "work", "locks", "strays") if (store / name).exists()]
+    kept = {entry.where for entry in jellyformat.history(repository)}
+    found += [str(path) for path in (store / "states").glob("*") if path not in kept]
+    return found
+
+
+def check(zygote: Zygote, step: str, ready: Ready, directory: Path, call: str, fault: str, number: int) -> str:
+    """One fault: the ``number``-th ``call`` of the step is broken off, or fails; what came of it."""
+    images.copy(ready.directory, directory)
+    repository = directory / "r"
+    when = f"{fault.partition(' ')[0]}:when={number}{'+' if fault == BROKEN_FOR_GOOD else ''}"
+    status, log = zygote.run(step, directory, f"trace={call}", f"inject={call}:{when}")
+    place = f"{step}: {call} {number} {fault}: status {status}\n{log[-3000:]}"
+    assert ("killed by SIGKILL" if fault == KILL else "INJECTED") in log, place
+    if fault == KILL:
+        assert status == -9, place
+    else:
+        assert status in (0, 5), place
+        if fault in (NO_SPACE, BROKEN) and status and step != "mend":
+            assert images.differences(ready.before, images.image(repository)) == [], place
+        if status == 0:
+            assert outcome(directory) == ready.after, place
+    jellyformat.history(repository)
+    found = images.differences(ready.before, images.image(repository))
+    result = "before"
+    if found:
+        assert outcome(directory) == ready.after, place + "\n".join(found)
+        result = "after"
+    assert (status != 0) or result == "after" or step == "mend", place
+    assert leftovers(repository) == [], place
+    if step == "restore":
+        if result == "before":
+            jellyformat.restore(directory / "x.jelly", repository)
+        jellyformat.undo(repository)
+        assert images.differences(ready.before, images.image(repository)) == [], place
+    images.remove(directory)
+    return result
+
+
+def points(log: str) -> list[tuple[str, int]]:
+    """Every call that writes: its name and which one of its name it is."""
+    seen: Counter[str] = Counter()
+    found = []
+    for line in log.splitlines():
+        match = re.match(r"(\w+)\((.*)", line)
+        if match is None:
+            continue
+        seen[match[1]] += 1
+        if match[1] != "openat" or re.search(r"O_(CREAT|WRONLY|RDWR)", match[2]):
+            found.append((match[1], seen[match[1]]))
+    return found
+
+
+@pytest.mark.parametrize("step", ["restore", "undo", "redo", "mend"])
+def test_every_fault(
+    step: str, ready: dict[str, Ready], tmp_path: Path, zygote: Zygote, record_property: Callable[[str, object], None]
+) -> None:
+    start = ready[step]
+    images.copy(start.directory, tmp_path / "baseline")
+    status, log = zygote.run(step, tmp_path / "baseline", f"trace=/^({CALLS})$")
+    assert status == 0
+    assert outcome(tmp_path / "baseline") == start.after
+    calls = points(log)
+    assert len(calls) > 20, log
+    jobs = [(call, fault, number) for call, number in calls for fault in (KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD)]
+    chosen = jobs[:: SHARE if step != "mend" else max(1, SHARE // 3)]
+    results = Counter(
+        check(zygote, step, start, tmp_path / str(place), call, fault, number)
+        for place, (call, fault, number) in enumerate(chosen)
+    )
+    record_property("fault points", len(chosen))
+    print(f"{step}: {len(chosen)} of {len(jobs)} faults at {dict(Counter(call for call, _ in calls))}: {dict(results)}")
+    assert results["before"]
+    assert results["after"] or step == "mend"  # which ends with what was before the restore
