@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jellyformat import fileio
-from jellyformat.errors import FormatError, RefusedExists, RefusedName, RefusedPath, UnsafePath
+from jellyformat.errors import RefusedExists, RefusedName, RefusedPath, UnsafePath
 from jellyformat.model import HISTORY, STATE
 from jellyformat.objects import BLOB, EXECUTABLE, SYMLINK
 from jellyformat.paths import check_path, not_portable, show_name
 from jellyformat.reader import Container, File
 
+_LONGEST_TARGET = 4096
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -36,6 +37,7 @@ def validate(box: Container) -> None:
         FormatError: something else does not hold.
     """
     try:
+        box.check_hashes(unknown_only=True)
         box.pool.decode((STATE, HISTORY))
         checker = box.checker
         checker.needed()
@@ -91,6 +93,9 @@ def export(box: Container, directory: str | os.PathLike[str], *, any_names: bool
     for path in [*(file.path for file in files), *empty]:
         check_path(path)
     check_names(box, [*(file.path for file in files), *empty], any_names=any_names)
+    for file in files:
+        if file.mode == SYMLINK:
+            _check_target(box.pool.read(file.oid, BLOB), file.path)
     with fileio.system_errors(target, "nothing was left behind, and the snapshot is as it was"):
         made = _make(target)
         try:
@@ -149,7 +154,6 @@ def _write(box: Container, files: list[File], empty: list[bytes], root: int) -> 
             parent, _, name = file.path.rpartition(b"/")
             fd = directories.open(parent)
             if file.mode == SYMLINK:
-                _check_target(content, file.path)
                 os.symlink(content, name, dir_fd=fd)
             else:
                 mode = 0o777 if file.mode == EXECUTABLE else 0o666
@@ -163,8 +167,11 @@ def _write(box: Container, files: list[File], empty: list[bytes], root: int) -> 
 
 
 def _check_target(target: bytes, path: bytes) -> None:
-    if not target or b"\0" in target:
-        raise FormatError(f"the symbolic link {show_name(path)} has no usable target")
+    if not target or b"\0" in target or len(target) >= _LONGEST_TARGET:
+        raise RefusedPath(
+            f"the symbolic link {show_name(path)} has a target that no system takes",
+            hint="nothing was written; `cat` shows what is in it",
+        )
 
 
 class _Directories:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ from types import TracebackType
 
 from jellyformat import container, manifest, registry
 from jellyformat.checks import Checker
-from jellyformat.errors import NoPath
-from jellyformat.model import STATE, Manifest, State
+from jellyformat.errors import CorruptBlock, NoPath
+from jellyformat.model import HISTORY, STATE, Manifest, State
 from jellyformat.objects import BLOB, GITLINK, Leaf
 from jellyformat.paths import show_name
 from jellyformat.pool import Outside, Pool
 from jellyformat.registry import Readable
-from jellyformat.source import Source, read_exactly
+from jellyformat.source import CHUNK, Source, read_exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,27 @@ class Container:
     def to_bytes(self) -> bytes:
         """The container's bytes."""
         return read_exactly(self.source, 0, self.header.total_length)
+
+    def check_hashes(self, *, unknown_only: bool = False) -> None:
+        """Check the SHA-256 of every block, or of those whose kind is not known here, which nothing else reads.
+
+        Raises:
+            CorruptBlock: one does not match (JF-BLK-002, JF-BLK-005).
+        """
+        offset = container.HEADER_LENGTH + self.header.manifest_length
+        for block in self.manifest.blocks:
+            known = block.kind in (STATE, HISTORY)
+            if not (known and unknown_only):
+                hasher = hashlib.sha256()
+                for start in range(0, block.length, CHUNK):
+                    hasher.update(read_exactly(self.source, offset + start, min(CHUNK, block.length - start)))
+                if hasher.digest() != block.sha256:
+                    raise CorruptBlock(
+                        "a block does not match its SHA-256",
+                        requirement="JF-BLK-005" if known else "JF-BLK-002",
+                        offset=offset,
+                    )
+            offset += block.length
 
     def files(self) -> list[File]:
         """The files of the worktree (of HEAD, for a bare repository), nested repositories included, sorted by path.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jellyformat import container, paths, registry
-from jellyformat.container import HEADER_LENGTH
-from jellyformat.errors import CorruptBlock, JellyError
+from jellyformat.errors import JellyError
 from jellyformat.model import HISTORY, STATE
 from jellyformat.reader import Container
 from jellyformat.registry import Readable
-from jellyformat.source import CHUNK, Source
+from jellyformat.source import Source
 
 
 @dataclass(frozen=True)
@@ -180,14 +178,7 @@ def _left_out(box: Container) -> str:
 
 
 def _blocks(box: Container) -> str:
-    offset = HEADER_LENGTH + box.header.manifest_length
-    for block in box.manifest.blocks:
-        hasher = hashlib.sha256()
-        for start in range(0, block.length, CHUNK):
-            hasher.update(box.source.read_at(offset + start, min(CHUNK, block.length - start)))
-        if hasher.digest() != block.sha256:
-            raise CorruptBlock("a block does not match its SHA-256", requirement="JF-BLK-005", offset=offset)
-        offset += block.length
+    box.check_hashes()
     return f"the SHA-256 of all {len(box.manifest.blocks)} matches"
 
 

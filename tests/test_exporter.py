@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import replace
@@ -120,14 +121,18 @@ def test_a_lying_summary_is_not_exported(tmp_path: Path) -> None:
     assert everything_below(tmp_path) == set()
 
 
-def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
-    leaves = {b"a/fine": Leaf(REGULAR, NEW), b"z": Leaf(SYMLINK, object_id(BLOB, b""))}
-    with pytest.raises(errors.FormatError):
-        jellyformat.export(opened(leaves, b""), tmp_path / "out")
+def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*unused: object, **more: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "symlink", no_links)
+    leaves = {b"a/fine": Leaf(REGULAR, NEW), b"z": Leaf(SYMLINK, object_id(BLOB, b"a"))}
+    with pytest.raises(errors.SystemFailure):
+        jellyformat.export(opened(leaves, b"a"), tmp_path / "out")
     assert everything_below(tmp_path) == set()
     (tmp_path / "out").mkdir()
-    with pytest.raises(errors.FormatError):
-        jellyformat.export(opened(leaves, b""), tmp_path / "out")
+    with pytest.raises(errors.SystemFailure):
+        jellyformat.export(opened(leaves, b"a"), tmp_path / "out")
     assert everything_below(tmp_path) == {"out"}
 
 

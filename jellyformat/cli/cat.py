@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
 import jellyformat
-from jellyformat.cli.output import common
+from jellyformat.cli.output import common, write_bytes
 
 
 @click.command("cat")
@@ -19,4 +18,4 @@ def command(file: str, path: str) -> None:
     """The bytes of PATH in the snapshot in FILE, as they were on disk."""
     with jellyformat.open(file) as box:
         content = box.read(os.fsencode(path))
-    sys.stdout.buffer.write(content)
+    write_bytes(content)

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, path_text, print_json
+from jellyformat.cli.output import common, json_option, path_text, plural, print_json, safe_path, write_bytes
+from jellyformat.cli.show import omissions
 from jellyformat.objects import BLOB, EXECUTABLE, REGULAR, SYMLINK, object_id
 from jellyformat.textdiff import Files, Side, changed, patch
 
@@ -31,17 +32,26 @@ def command(file: str, other: str | None, stat: bool, as_json: bool) -> None:
     with ExitStack() as stack:
         box = stack.enter_context(jellyformat.open(file))
         mine = worktree_side(box)
+        unknown: set[bytes] = set()
         if other is None:
             old, new = head_side(box), mine
         elif Path(other).is_dir():
-            old, new = mine, directory_side(Path(other), box)
+            old = mine
+            new, unknown = directory_side(Path(other), box)
         else:
-            old, new = mine, worktree_side(stack.enter_context(jellyformat.open(other)))
+            theirs = stack.enter_context(jellyformat.open(other))
+            old, new, unknown = mine, worktree_side(theirs), left_out(theirs)
+        if other is not None:
+            unknown |= left_out(box)
+            old = {path: side for path, side in old.items() if path not in unknown}
+            new = {path: side for path, side in new.items() if path not in unknown}
+            if unknown:
+                click.echo(f"not compared, since left out of a snapshot: {plural(len(unknown), 'file')}", err=True)
         if as_json:
             print_json([{"change": letter, "path": path_text(path)} for letter, path in changed(old, new)])
         elif stat:
             for letter, path in changed(old, new):
-                click.echo(f"{letter} {path_text(path)}".encode(errors="surrogateescape"))
+                click.echo(f"{letter} {safe_path(path)}")
         else:
             _print(old, new)
 
@@ -72,17 +82,22 @@ def head_side(box: jellyformat.Container) -> Files:
     return found
 
 
-def directory_side(directory: Path, box: jellyformat.Container) -> Files:
-    """The files of a directory: those git would take where it is a repository, else all."""
-    from jellyformat.errors import JellyError, NoRepository
+def left_out(box: jellyformat.Container) -> set[bytes]:
+    """The paths of files that were there and are not in a snapshot: nobody knows whether they differ."""
+    return {item.path for item in omissions(box.manifest)}
+
+
+def directory_side(directory: Path, box: jellyformat.Container) -> tuple[Files, set[bytes]]:
+    """The files of a directory, and what was left out: those git would take where it is a repository, else all."""
+    from jellyformat.errors import NoRepository
 
     try:
-        snap = jellyformat.snapshot(directory, environment=False, oversize="omit")
+        # nothing of it leaves this machine, so that secrets are no reason to refuse
+        snap = jellyformat.snapshot(directory, environment=False, oversize="omit", secrets="allow")
     except NoRepository:
-        return _plain_directory(os.fsencode(directory), box.manifest.state.object_format)
-    except JellyError as error:
-        raise click.ClickException(f"{directory} cannot be read as a repository: {error.message}") from error
-    return worktree_side(snap.open())
+        return _plain_directory(os.fsencode(directory), box.manifest.state.object_format), set()
+    other = snap.open()
+    return worktree_side(other), left_out(other)
 
 
 def _plain_directory(root: bytes, object_format: str) -> Files:
@@ -103,8 +118,7 @@ def _plain_directory(root: bytes, object_format: str) -> Files:
 
 
 def _print(old: Files, new: Files) -> None:
-    terminal = sys.stdout.isatty() and click.get_current_context().color is not False
-    out = sys.stdout.buffer
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     for line in patch(old, new):
         if terminal:
             text = "".join(
@@ -113,5 +127,4 @@ def _print(old: Files, new: Files) -> None:
             )
             click.secho(text, fg=_COLOURS.get(line[:1]), nl=False)
         else:
-            out.write(line)
-    out.flush()
+            write_bytes(line)

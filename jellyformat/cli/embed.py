@@ -9,7 +9,7 @@ import click
 
 import jellyformat
 from jellyformat.cli.options import capture_options
-from jellyformat.cli.output import common, json_option, print_json, say
+from jellyformat.cli.output import common, json_option, print_json, safe_name, say
 from jellyformat.cli.snapshot import describe
 
 
@@ -23,10 +23,14 @@ from jellyformat.cli.snapshot import describe
 @common
 def command(file: Path, output: Path | None, source: Path | None, replace: bool, as_json: bool, **options: Any) -> None:
     """Capture the repository (or take a snapshot made before) and put it into FILE."""
-    snap = jellyformat.snapshot(**options, carriers=(file,)) if source is None else jellyformat.load(source)
+    if source is None:
+        snap = jellyformat.snapshot(**options, carriers=(file,))
+    else:
+        snap = jellyformat.load(source)
+        snap.open().check_hashes()  # a damaged one would stay unnoticed until it is needed
     host = jellyformat.embed(file, snap, out=output, replace=replace)
     target = output or file
     if as_json:
         print_json({"file": str(target), "host": host, "snapshot_id": snap.id, "digest": snap.digest})
     else:
-        say(f"{target} ({host}): {describe(snap)}")
+        say(f"{safe_name(target)} ({host}): {describe(snap)}")

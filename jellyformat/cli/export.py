@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, plural, print_json, say, size_text
+from jellyformat.cli.output import common, json_option, plural, print_json, safe_name, say, size_text
 from jellyformat.cli.show import omissions
 
 
@@ -25,6 +25,6 @@ def command(file: str, directory: Path, any_names: bool, as_json: bool) -> None:
     if as_json:
         print_json({"directory": str(done.directory), "files": done.files, "size": done.size, "omitted": left_out})
         return
-    say(f"{done.directory}: {plural(done.files, 'file')}, {size_text(done.size)}")
+    say(f"{safe_name(done.directory)}: {plural(done.files, 'file')}, {size_text(done.size)}")
     if left_out:
         say(f"  {plural(left_out, 'file')} had been left out when it was captured; `show` lists them")

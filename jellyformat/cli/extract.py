@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, print_json, say, size_text
+from jellyformat.cli.output import common, json_option, print_json, safe_name, say, size_text
 from jellyformat.newfile import write_new_file
 
 
@@ -24,4 +24,4 @@ def command(file: str, output: Path, replace: bool, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(output), "snapshot_id": snap.id, "digest": snap.digest, "bytes": len(snap.data)})
     else:
-        say(f"{output}: snapshot {snap.id[:12]}, {size_text(len(snap.data))}")
+        say(f"{safe_name(output)}: snapshot {snap.id[:12]}, {size_text(len(snap.data))}")

@@ -7,18 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
 import jellyformat
 from jellyformat.cli.diff import worktree_side
-from jellyformat.cli.output import bold, common, json_option, path_text, plural, print_json, safe, safe_path
+from jellyformat.cli.output import bold, common, json_option, path_text, plural, print_json, safe, safe_name, safe_path
 from jellyformat.cli.show import branch, is_dirty, subject, timestamp
 from jellyformat.errors import Absent, JellyError
+from jellyformat.fileio import missing
 from jellyformat.model import Manifest
 from jellyformat.textdiff import changed
 
 _SHOWN = 3
+
+
+_Change: TypeAlias = list[tuple[str, bytes]] | None
+"""What changed since the entry before; None where there is none, or where it cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class _Entry:
 
 
 @click.command("log")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 @common
 def command(paths: tuple[Path, ...], as_json: bool) -> None:
@@ -47,20 +53,28 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
         except JellyError as error:
             damaged.append((file, error))
     entries.sort(key=lambda entry: (entry.manifest.provenance.time, str(entry.file)))
-    changes = [None, *(_changes(old, new) for old, new in pairwise(entries))]
+    changes: list[_Change] = [None]
+    for old, new in pairwise(entries):
+        try:
+            changes.append(_changes(old, new))
+        except JellyError as error:  # its manifest is sound, and tells what it was
+            changes.append(None)
+            damaged.append((new.file, error))
     if as_json:
         print_json([_as_dict(entry, change) for entry, change in zip(entries, changes, strict=False)])
     else:
         for entry, change in zip(entries, changes, strict=False):
             _print(entry, change)
     for file, fault in damaged:
-        click.echo(f"{file}: {safe(fault.message)}", err=True)
+        click.echo(f"{safe_name(file)}: {safe(fault.message)}", err=True)
     if not entries and not as_json:
         click.echo("no snapshots", err=True)
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
     for path in paths:
+        if not os.path.lexists(path):
+            raise missing(path)
         if not path.is_dir():
             yield path
             continue
@@ -88,7 +102,7 @@ def _trees(entry: _Entry) -> list[tuple[bytes, bytes | None]]:
     ]
 
 
-def _as_dict(entry: _Entry, change: list[tuple[str, bytes]] | None) -> dict[str, object]:
+def _as_dict(entry: _Entry, change: _Change) -> dict[str, object]:
     manifest = entry.manifest
     head = manifest.state.head
     return {
@@ -102,7 +116,7 @@ def _as_dict(entry: _Entry, change: list[tuple[str, bytes]] | None) -> dict[str,
     }
 
 
-def _print(entry: _Entry, change: list[tuple[str, bytes]] | None) -> None:
+def _print(entry: _Entry, change: _Change) -> None:
     manifest = entry.manifest
     found = manifest.summary
     head = manifest.state.head
@@ -112,7 +126,7 @@ def _print(entry: _Entry, change: list[tuple[str, bytes]] | None) -> None:
     title = "" if found.commit is None else " " + safe(subject(found.commit))
     uncommitted = len(found.staged) + len(found.unstaged) + len(found.untracked) + len(found.conflicted)
     dirty = f" + {plural(uncommitted, 'uncommitted change')}" if uncommitted else ""
-    click.echo(f"● {timestamp(manifest.provenance.time)}  {bold(safe(str(entry.file)))}  {entry.snapshot_id[:12]}")
+    click.echo(f"● {timestamp(manifest.provenance.time)}  {bold(safe_name(entry.file))}  {entry.snapshot_id[:12]}")
     click.echo(f"  │ {commit} on {branch(manifest)}{title}{dirty}")
 
 

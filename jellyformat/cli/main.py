@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -70,11 +71,25 @@ def cli() -> None:
     """
 
 
+def _prepare_streams() -> None:
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:  # closed: else the next file opened, a checkpoint, would get the place of stdout
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # ASCII terminals, file names that are no UTF-8
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line and exit."""
     json = "--json" in sys.argv
+    _prepare_streams()
     try:
         code = cli.main(standalone_mode=False, prog_name="jellyformat")
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk is told
     except click.ClickException as error:
         error.show()
         code = 2

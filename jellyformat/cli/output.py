@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json as json_module
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -56,6 +57,17 @@ def safe(text: str | bytes) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def safe_name(file: str | os.PathLike[str]) -> str:
+    """A file's name for a terminal: whoever made the file chose it."""
+    return safe(os.fspath(file))
+
+
+def write_bytes(data: bytes) -> None:
+    """Bytes to stdout as they are."""
+    if sys.stdout is not None:  # closed by whoever runs this
+        sys.stdout.buffer.write(data)
 
 
 def safe_path(path: bytes) -> str:

@@ -9,7 +9,7 @@ import click
 
 import jellyformat
 from jellyformat.cli.options import capture_options
-from jellyformat.cli.output import common, json_option, plural, print_json, say, size_text
+from jellyformat.cli.output import common, json_option, plural, print_json, safe_name, say, size_text
 from jellyformat.newfile import write_new_file
 
 
@@ -41,4 +41,4 @@ def command(output: Path | None, replace: bool, as_json: bool, **options: Any) -
     if as_json:
         print_json({"file": str(output), "snapshot_id": snap.id, "digest": snap.digest, "bytes": len(snap.data)})
     else:
-        say(f"{output}: {describe(snap)}")
+        say(f"{safe_name(output)}: {describe(snap)}")

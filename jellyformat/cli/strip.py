@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, print_json, say
+from jellyformat.cli.output import common, json_option, print_json, safe_name, say
 
 
 @click.command("strip")
@@ -22,4 +22,4 @@ def command(file: Path, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(target), "host": host})
     else:
-        say(f"{target} ({host}): as it was before")
+        say(f"{safe_name(target)} ({host}): as it was before")

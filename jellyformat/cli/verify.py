@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, fail, json_option, print_json, safe, say
+from jellyformat.cli.output import common, fail, json_option, print_json, safe, safe_name, say
 from jellyformat.errors import JellyError
 
 
@@ -17,30 +17,30 @@ from jellyformat.errors import JellyError
 def command(files: tuple[str, ...], quick: bool, as_json: bool) -> int:
     """Check the snapshots in FILES: exit 0 if all are sound, 1 if one is damaged, 3 if a file has none."""
     codes: list[int] = []
-    reports: list[object] = []
     for file in files:
         try:
             report = jellyformat.verify(file, quick=quick)
         except JellyError as error:
             codes.append(error.exit_code)
             if as_json:
-                reports.append(jellyformat.Report(file, False, None, None, None, error=error).to_json())
+                print_json(jellyformat.Report(file, False, None, None, None, error=error).to_json())
             else:
                 fail(error, json=False)
             continue
         codes.append(0 if report.ok else 1)
-        reports.append(report.to_json())
-        if not as_json:
+        if as_json:
+            print_json(report.to_json())
+        else:
             _print(report)
-    if as_json:
-        for item in reports:
-            print_json(item)
     return next((code for code in (1, 5, 4, 3) if code in codes), 0)
 
 
 def _print(report: jellyformat.Report) -> None:
     verdict = click.style("ok", fg="green", bold=True) if report.ok else click.style("DAMAGED", fg="red", bold=True)
-    say(f"{report.file}: {verdict}")
+    if report.ok:
+        say(f"{safe_name(report.file)}: {verdict}")
+    else:  # with --quiet too: the error below names no file
+        click.echo(f"{safe_name(report.file)}: {verdict}")
     for check in report.checks:
         mark = click.style("✓", fg="green") if check.ok else click.style("✗", fg="red")
         say(f"  {mark} {check.name:<15} {safe(check.detail)}")
