@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib import metadata
 from urllib.parse import unquote, urlsplit
 
@@ -23,7 +24,11 @@ _SECRET_OPTION = re.compile(
     r"-{0,2}[\w.-]*(key|token|passw(or)?d|passphrase|secret|credential|auth)[\w.-]*", re.IGNORECASE
 )
 _HIDDEN = b"***"
-_CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)(?:[^/?#]*@|[^/@]*:(?!\d+(?:/|$))[^@]*@)", re.IGNORECASE)
+_NAME = re.compile(r"^Name:[ \t]*(\S+)[ \t\r]*$", re.MULTILINE)
+_VERSION = re.compile(r"^Version:[ \t]*(\S+)[ \t\r]*$", re.MULTILINE)
+_CREDENTIALS = re.compile(
+    r"^((?:[a-z0-9+.-]+::)*[a-z][a-z0-9+.-]*://)(?:[^/?#]*@|[^/@]*:(?!\d+(?:/|$))[^@]*@)", re.IGNORECASE
+)
 _BEHIND_PATH = re.compile(r"[?#].*$", re.DOTALL)
 _SHORT_FORM = re.compile(r"^[^/\\]*@(?=[^/\\:@]+:)")
 _HOME = re.compile(
@@ -140,15 +145,32 @@ def _platform() -> str:
 
 def _packages() -> list[tuple[str, str, str | None]]:
     """Name, version and origin of each installed distribution; of two of one name the first on the path."""
+    return _packages_on(tuple((place, _changed(place)) for place in sys.path))
+
+
+def _changed(place: str) -> int:
+    """When something was last installed into a directory of the path."""
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=2)
+def _packages_on(path: tuple[tuple[str, int], ...]) -> list[tuple[str, str, str | None]]:
+    """`_packages`, looked up once for as long as nothing is installed."""
     found: dict[str, tuple[str, str, str | None]] = {}
-    for distribution in metadata.distributions():
+    for distribution in metadata.distributions(path=[place for place, _ in path]):
         try:
-            name, version = distribution.metadata["Name"], distribution.version
+            # the whole of it need not be understood: names and versions stand at the beginning
+            text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
             origin = _origin(distribution.read_text("direct_url.json"))
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue  # a broken installation says nothing; that is no reason not to capture
-        if isinstance(name, str) and isinstance(version, str):
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), (name, version, origin))
+        head = text.partition("\n\n")[0]
+        name, version = _NAME.search(head), _VERSION.search(head)
+        if name is not None and version is not None:
+            found.setdefault(re.sub(r"[-_.]+", "-", name[1]).lower(), (name[1], version[1], origin))
     return [found[key] for key in sorted(found)]
 
 

@@ -28,7 +28,7 @@ _REMOTE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _URL = re.compile(
     rb"(https?|ssh|git)://[^\x00-\x20\x7f\"\\#;-][^\x00-\x20\x7f\"\\#;]*|/[^\x00-\x1f\x7f\"\\#;]*", re.IGNORECASE
 )
-_SCP = re.compile(rb"[A-Za-z0-9_.][A-Za-z0-9_.@-]*:(?!:)[^\x00-\x20\x7f\"\\#;]*")
+_SCP = re.compile(rb"[A-Za-z0-9_.][A-Za-z0-9_.@-]*:(?!:|//)[^\x00-\x20\x7f\"\\#;]*")
 
 
 def _sha(object_format: str) -> hashlib._Hash:

@@ -1,6 +1,7 @@
-"""Deltas between versions of a file, for packs written by us: what is equal at both ends is copied (gitformat-pack(5)).
+"""Deltas between versions of a file, for packs written by us (gitformat-pack(5)).
 
-One cut in the middle: not the smallest delta, but found in microseconds, and most edits are one place.
+What is equal at both ends is copied; in what is left between, a piece of the middle is looked for, and so on. That
+is not the smallest delta, but it takes some searches at the speed of memory, and finds the few places of most edits.
 """
 
 from __future__ import annotations
@@ -9,6 +10,15 @@ _SMALLEST = 64
 """Content of fewer bytes is not worth a delta."""
 _LARGEST = 1 << 24
 """Bytes; a copy takes at most this much, and larger files are not searched."""
+_PIECE = 32
+"""Bytes that are looked for."""
+_GAP = 96
+"""Bytes between equal parts that are worth a search."""
+_SEARCHES = 64
+_FIRST_STEP = 256
+
+Copy = tuple[int, int, int]
+"""An equal part: offset in the content, offset in the base, length."""
 
 
 def wants_delta(content: bytes) -> bool:
@@ -18,45 +28,83 @@ def wants_delta(content: bytes) -> bool:
 
 def delta_from(base: bytes, content: bytes) -> bytes | None:
     """The delta that makes ``content`` of ``base``; None where it is not much smaller."""
-    shorter = min(len(base), len(content))
     if len(base) >= _LARGEST:
         return None
-    head = _same_head(base, content, shorter)
-    tail = _same_tail(base, content, shorter - head)
-    middle = content[head : len(content) - tail]
-    if len(middle) * 2 > len(content):
+    copies = _equal_parts(base, content)
+    if sum(length for _, _, length in copies) * 2 < len(content):
         return None
-    return b"".join(
-        (
-            _size(len(base)),
-            _size(len(content)),
-            _copy(0, head),
-            *(_insert(middle[at : at + 127]) for at in range(0, len(middle), 127)),
-            _copy(len(base) - tail, tail),
-        )
-    )
+    out = [_size(len(base)), _size(len(content))]
+    at = 0
+    for offset, source, length in copies:
+        _insert(out, content, at, offset)
+        out.append(_copy(source, length))
+        at = offset + length
+    _insert(out, content, at, len(content))
+    return b"".join(out)
 
 
-def _same_head(one: bytes, two: bytes, limit: int) -> int:
-    low, step = 0, 512
-    while low < limit and one[low : low + step] == two[low : low + step] and low + step <= limit:
+def _equal_parts(base: bytes, content: bytes) -> list[Copy]:
+    """Parts of the content that the base has, in order."""
+    found: list[Copy] = []
+    searches = _SEARCHES
+    open_parts = [(0, len(base), 0, len(content), True)]
+    while open_parts:
+        low, high, first, last, at_ends = open_parts.pop()
+        if at_ends:
+            head = _forward(base, low, content, first, min(high - low, last - first))
+            if head:
+                found.append((first, low, head))
+                low, first = low + head, first + head
+            tail = _backward(base, high, content, last, min(high - low, last - first))
+            if tail:
+                found.append((last - tail, high - tail, tail))
+                high, last = high - tail, last - tail
+        if last - first < _GAP or high - low < _PIECE:
+            continue
+        for place in (first + (last - first) // 2, first + (last - first) // 4, first + (last - first) * 3 // 4):
+            if searches <= 0:
+                break
+            searches -= 1
+            piece = content[place : place + _PIECE]
+            at = base.find(piece, low, high) if len(piece) == _PIECE and place + _PIECE <= last else -1
+            if at >= 0:
+                back = _backward(base, at, content, place, min(at - low, place - first))
+                at, place = at - back, place - back
+                length = _forward(base, at, content, place, min(high - at, last - place))
+                found.append((place, at, length))
+                open_parts.append((at + length, high, place + length, last, False))
+                open_parts.append((low, at, first, place, False))
+                break
+    found.sort()
+    return found
+
+
+def _forward(one: bytes, at: int, two: bytes, place: int, limit: int) -> int:
+    """How many bytes from ``at`` and ``place`` on are equal, ``limit`` at most."""
+    low, step = 0, _FIRST_STEP
+    while low + step <= limit and one[at + low : at + low + step] == two[place + low : place + low + step]:
         low += step
         step *= 2
     high = min(limit, low + step)
     while low < high:
         middle = (low + high + 1) // 2
-        if one[low:middle] == two[low:middle]:
+        if one[at + low : at + middle] == two[place + low : place + middle]:
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _same_tail(one: bytes, two: bytes, limit: int) -> int:
-    low, high, first, second = 0, limit, len(one), len(two)
+def _backward(one: bytes, at: int, two: bytes, place: int, limit: int) -> int:
+    """How many bytes before ``at`` and ``place`` are equal, ``limit`` at most."""
+    low, step = 0, _FIRST_STEP
+    while low + step <= limit and one[at - low - step : at - low] == two[place - low - step : place - low]:
+        low += step
+        step *= 2
+    high = min(limit, low + step)
     while low < high:
         middle = (low + high + 1) // 2
-        if one[first - middle : first - low] == two[second - middle : second - low]:
+        if one[at - middle : at - low] == two[place - middle : place - low]:
             low = middle
         else:
             high = middle - 1
@@ -72,13 +120,14 @@ def _size(size: int) -> bytes:
     return bytes(out)
 
 
-def _insert(data: bytes) -> bytes:
-    return bytes((len(data),)) + data
+def _insert(out: list[bytes], content: bytes, first: int, last: int) -> None:
+    for at in range(first, last, 127):
+        piece = content[at : min(at + 127, last)]
+        out.append(bytes((len(piece),)))
+        out.append(piece)
 
 
 def _copy(offset: int, length: int) -> bytes:
-    if not length:
-        return b""
     op, out = 0x80, bytearray()
     for bit in range(4):
         byte = offset >> (8 * bit) & 0xFF

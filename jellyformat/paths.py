@@ -83,13 +83,23 @@ def not_portable(paths: Iterable[bytes]) -> list[bytes]:
     """Those of ``paths`` that are not portable, by a component or by a twin in the same directory; sorted."""
     found: set[bytes] = set()
     seen: dict[tuple[bytes, str | bytes], bytes] = {}
-    for path in paths:
-        directory = b""
-        for name in path.split(b"/"):
+    known: dict[bytes, bool] = {b"": False}
+
+    def awkward(path: bytes) -> bool:
+        """Whether ``path``, or a directory above it, is not portable; each directory is looked at once."""
+        todo = []
+        while path not in known:
+            directory, _, name = path.rpartition(b"/")
+            todo.append((path, directory, name))
+            path = directory
+        for path, directory, name in reversed(todo):
             spelled = seen.setdefault((directory, fold(name)), name)
-            if spelled != name or not is_portable(name):
-                found.add(path)
-            directory = directory + name + b"/"
+            known[path] = known[directory] or spelled != name or not is_portable(name)
+        return known[path]
+
+    for path in paths:
+        if awkward(path):
+            found.add(path)
     return sorted(found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
 
 from jellyformat.attributes import Attributes
 from jellyformat.errors import RefusedRepository
@@ -14,13 +13,12 @@ from jellyformat.gitindex import Entry, parse_index
 from jellyformat.gitindex import Index as GitIndex
 from jellyformat.ignore import Ignore
 from jellyformat.layout import Layout, find, layout_at, read_file
-from jellyformat.libgit import LibgitObjects
 from jellyformat.manifest import is_ref
 from jellyformat.model import Head, Operation
 from jellyformat.objects import OID_LENGTH
 from jellyformat.packs import ObjectStore
 
-__all__ = ["Layout", "Objects", "Repository", "find", "layout_at", "read_regular"]
+__all__ = ["Layout", "Repository", "find", "layout_at", "read_regular"]
 
 _KNOWN_EXTENSIONS = {
     f"extensions.{name}"
@@ -42,21 +40,11 @@ _OPERATION_FILES = (
 )
 
 
-class Objects(Protocol):
-    """Reads the objects of a repository by raw id."""
-
-    def read(self, oid: bytes) -> tuple[int, bytes]:
-        """Kind and content; raises KeyError where it is not there."""
-
-    def size(self, oid: bytes) -> int | None:
-        """Size in bytes; None where it is not there."""
-
-
 class Repository:
     """One repository, opened for reading.
 
-    libgit2 reads the objects. It is not asked for more: it refuses repositories of other users, indexes and formats it
-    does not know, and its answers on ignored files and attributes are not always git's.
+    libgit2 is not asked: it refuses repositories of other users, indexes and formats it does not know, and its answers
+    on ignored files and attributes are not always git's.
 
     Args:
         layout: Where its parts are.
@@ -73,7 +61,7 @@ class Repository:
         self._config = self._read_config(user_files(os.environ))
         for name, values in given_values(os.environ).items():
             self._config.values.setdefault(name, []).extend(values)
-        self._odb = self._open()
+        self._odb = ObjectStore(self.layout.common_dir + b"/objects", self.object_format)
 
     @property
     def name(self) -> str:
@@ -101,12 +89,6 @@ class Repository:
                 f"the repository at {self.name} is of a form that is not known here ({what})",
                 hint="nothing was changed; a newer jellyformat may know it",
             )
-
-    def _open(self) -> Objects:
-        directory = self.layout.common_dir + b"/objects"
-        if self.object_format != "sha1":
-            return ObjectStore(directory, self.object_format)
-        return LibgitObjects(directory)
 
     def _read_config(self, outer: Iterable[bytes]) -> GitConfig:
         conditions = Conditions(self.layout.git_dir, self._branch())

@@ -205,8 +205,8 @@ def test_configuration_of_the_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("object_format", ["sha1", "sha256"])
-@pytest.mark.parametrize("packing", ["loose", "packed", "reference deltas", "alternates"])
-def test_objects_without_libgit2(tmp_path: Path, object_format: str, packing: str) -> None:
+@pytest.mark.parametrize("packing", ["loose", "packed", "reference deltas", "alternates", "old index"])
+def test_objects(tmp_path: Path, object_format: str, packing: str) -> None:
     repo = Repo(tmp_path / "repo", f"--object-format={object_format}")
     for number in range(12):
         text = b"".join(b"line %d of %d\n" % (line, number % 3) for line in range(400))
@@ -224,6 +224,11 @@ def test_objects_without_libgit2(tmp_path: Path, object_format: str, packing: st
     elif packing == "alternates":
         git(tmp_path, "clone", "-q", "--shared", repo.path, tmp_path / "clone")
         repo = Repo(tmp_path / "clone")
+    elif packing == "old index":
+        if object_format == "sha256":
+            pytest.skip("indexes of version 1 are older than SHA-256")
+        repo.git("-c", "pack.indexVersion=1", "repack", "-q", "-a", "-d")
+        assert next((repo.path / ".git/objects/pack").glob("*.idx")).read_bytes()[:4] != b"\xfftOc"
     store = ObjectStore(bytes(repo.path / ".git/objects"), object_format)
     listing = repo.git("cat-file", "--batch-check", "--batch-all-objects").split(b"\n")[:-1]
     assert len(listing) > 40
