@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import zstandard
@@ -12,6 +13,10 @@ from jellyformat.container import DiffRecord, ObjectRecord, Record
 from jellyformat.model import HISTORY, Block, Manifest
 
 _LEVEL = 9
+_STATE_LEVEL = 7
+"""Half the time of level 9 for 1 % more bytes: training waits for the state, and history is asked for."""
+_CHUNK = 128 * 1024
+"""Bytes compressed at once, beside the reading of what comes next: zstd works without Python's lock."""
 _SPLIT = {HISTORY: 256 * limits.MIB}
 _STATE_SPLIT = 64 * limits.MIB
 _WORTH = 64
@@ -41,7 +46,10 @@ class BlockWriter:
 
     def _begin(self) -> None:
         self._compressor = _compressor(self._kind).compressobj()
-        self._parts: list[bytes] = []
+        self._pool: ThreadPoolExecutor | None = None
+        self._parts: list[bytes | Future[bytes]] = []
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._raw = self._records = self._object_bytes = 0
 
     def add(self, record: Record, size: int) -> None:
@@ -49,15 +57,38 @@ class BlockWriter:
         data = container.format_record(record)
         if self._records and self._raw + len(data) > self._limit:
             self.close()
-        self._parts.append(self._compressor.compress(data))
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes >= _CHUNK:
+            self._compress()
         self._raw += len(data)
         self._records += 1
         self._object_bytes += size
 
+    def _compress(self) -> None:
+        """Compress what waits, in a thread of its own where the system gives one."""
+        data = b"".join(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+        try:
+            self._pool = self._pool or ThreadPoolExecutor(1)
+            self._parts.append(self._pool.submit(self._compressor.compress, data))
+        except RuntimeError:  # no more threads, or the interpreter is ending
+            self._settle()
+            self._parts.append(self._compressor.compress(data))
+
+    def _settle(self) -> bytes:
+        """All that was compressed so far."""
+        done = b"".join(part if isinstance(part, bytes) else part.result() for part in self._parts)
+        self._parts = [done]
+        return done
+
     def close(self) -> list[Written]:
         """Finish the block begun; all finished blocks so far."""
         if self._records:
-            frame = b"".join((*self._parts, self._compressor.flush()))
+            done = self._settle()
+            frame = done + self._compressor.compress(b"".join(self._waiting)) + self._compressor.flush()
+            if self._pool is not None:
+                self._pool.shutdown()
             digest = hashlib.sha256(frame).digest()
             block = Block(self._kind, True, len(frame), self._raw, self._object_bytes, self._records, digest)
             self._done.append(Written(block, frame))
@@ -67,7 +98,9 @@ class BlockWriter:
 
 def _compressor(kind: str) -> zstandard.ZstdCompressor:
     window = container.window_limit(kind).bit_length() - 1
-    parameters = zstandard.ZstdCompressionParameters.from_level(_LEVEL, window_log=window, enable_ldm=True)
+    history = kind == HISTORY  # what is alike lies far apart there alone
+    level = _LEVEL if history else _STATE_LEVEL
+    parameters = zstandard.ZstdCompressionParameters.from_level(level, window_log=window, enable_ldm=history)
     return zstandard.ZstdCompressor(compression_params=parameters)
 
 

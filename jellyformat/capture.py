@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,12 +95,8 @@ def capture(directory: str | os.PathLike[str], settings: Settings) -> Captured:
     started = time.time()
     try:
         layout = find(directory)
-        for _ in range(_TRIES):
-            repository = Repository(layout)
-            before = repository.fingerprint()
-            captured = _capture(repository, settings, started)
-            if repository.fingerprint() == before:
-                return captured
+        with _no_collections():
+            return _capture_settled(layout, settings, started)
     except FormatError as error:
         # what a container may not hold, a repository can: names such as .GIT, paths without end
         raise RefusedRepository(
@@ -108,8 +106,32 @@ def capture(directory: str | os.PathLike[str], settings: Settings) -> Captured:
         ) from error
     except OSError as error:
         raise SystemFailure(f"the repository cannot be read: {error}", hint="nothing was changed") from error
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Python does not look for cycles meanwhile: in a process that has a framework loaded, one look takes as long as
+    a capture, and we make none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _capture_settled(layout: Layout, settings: Settings, started: float) -> Captured:
+    """Capture until HEAD and index are at the end what they were at the beginning."""
+    for _ in range(_TRIES):
+        repository = Repository(layout)
+        before = repository.fingerprint()
+        captured = _capture(repository, settings, started)
+        if repository.fingerprint() == before:
+            return captured
+        name = repository.name
     raise Busy(
-        f"HEAD or the index of {repository.name} kept changing while it was read",
+        f"HEAD or the index of {name} kept changing while it was read",
         hint="nothing was changed; wait for the other git command and try again",
     )
 
@@ -161,6 +183,9 @@ class _Capturing:
     def state_of(self, repository: Repository, prefix: bytes, depth: int) -> State:
         """The state of one repository, ``prefix`` being its place in the outermost."""
         head, operation = repository.head(), repository.operation()
+        heads = ([] if head.commit is None else [head.commit]) + list(operation.heads if operation else ())
+        for oid in heads:
+            self.collector.commit(repository, oid)
         git_index, index_time = repository.index() or (GitIndex(2, ()), 0)
         entries = expand_sparse(repository, git_index.entries)
         bare = repository.layout.worktree is None
@@ -170,9 +195,7 @@ class _Capturing:
             entries = _present(repository, entries, scan)
         self.ignored += [prefix + path for path in scan.ignored]
 
-        heads = ([] if head.commit is None else [head.commit]) + list(operation.heads if operation else ())
-        for oid in heads:
-            self.collector.commit(repository, oid, scan.contents)
+        self.collector.found(scan.contents)
         committed = {} if head.commit is None else head_leaves(repository, head.commit)
         if not bare:
             self.withholder.worktree(repository, scan, committed, prefix)

@@ -50,13 +50,12 @@ class Collector:
 
     # -- what is committed -----------------------------------------------------------------------------------------
 
-    def commit(self, repository: Repository, oid: bytes, disk: Mapping[bytes, bytes], *, old: bool = False) -> None:
+    def commit(self, repository: Repository, oid: bytes, *, old: bool = False) -> None:
         """A commit and all that its tree reaches.
 
         Args:
             repository: Where it is.
             oid: Its raw id.
-            disk: Blobs that were read from disk, for those a partial clone lacks.
             old: Whether it is history, and not of the state.
 
         Raises:
@@ -75,16 +74,16 @@ class Collector:
         head = parse_commit(content, self.oid_length)
         self.parents[oid] = head.parents
         self._add(writer, oid, COMMIT, content)
-        self.tree(repository, head.tree, disk, writer)
+        self.tree(repository, head.tree, writer)
 
-    def tree(self, repository: Repository, root: bytes, disk: Mapping[bytes, bytes], writer: BlockWriter) -> None:
+    def tree(self, repository: Repository, root: bytes, writer: BlockWriter) -> None:
         """A tree and all that it reaches, in path order: what lies together in the pack is read together."""
         stack = [(root, TREE)]
         while stack:
             oid, kind = stack.pop()
             if oid in self.kept or oid in self.missing:
                 continue
-            content = self._read(repository, oid, kind, disk)
+            content = self._read(repository, oid, kind)
             if content is None:
                 self.missing.add(oid)
                 continue
@@ -94,11 +93,17 @@ class Collector:
                     if entry.mode != GITLINK:
                         stack.append((entry.oid, TREE if entry.mode == DIRECTORY else BLOB))
 
-    def _read(self, repository: Repository, oid: bytes, kind: int, disk: Mapping[bytes, bytes]) -> bytes | None:
+    def found(self, disk: Mapping[bytes, bytes]) -> None:
+        """Blobs by raw id that were read from disk: a partial clone may lack them."""
+        for oid in sorted(self.missing & disk.keys()):
+            self.missing.remove(oid)
+            self._add(self._committed, oid, BLOB, disk[oid])
+
+    def _read(self, repository: Repository, oid: bytes, kind: int) -> bytes | None:
         try:
             found, content = repository.read(oid)
         except KeyError:
-            return disk.get(oid)
+            return None
         if found != kind:
             raise RefusedRepository(
                 f"object {oid.hex()} in {repository.name} is of the wrong kind",
@@ -158,6 +163,6 @@ class Collector:
                         seen.add(parent)
                         if repository.size(parent) is None:
                             continue
-                        self.commit(repository, parent, {}, old=True)
+                        self.commit(repository, parent, old=True)
                         older.append(parent)
             generation = older

@@ -49,6 +49,7 @@ class ObjectStore:
         ]
         self._cache: OrderedDict[tuple[int, int], tuple[int, bytes]] = OrderedDict()
         self._cached = 0
+        self._sizes: dict[bytes, int] = {}
 
     def read(self, oid: bytes) -> tuple[int, bytes]:
         """Kind and content of an object by raw id.
@@ -64,12 +65,13 @@ class ObjectStore:
             raise KeyError(oid.hex())
         if object_id(*found, self._format) != oid:
             raise KeyError(oid.hex())
+        self._sizes[oid] = len(found[1])
         return found
 
     def size(self, oid: bytes) -> int | None:
         """Size in bytes of an object; None where it is not there."""
         try:
-            return len(self.read(oid)[1])
+            return self._sizes[oid] if oid in self._sizes else len(self.read(oid)[1])
         except KeyError:
             return None
 

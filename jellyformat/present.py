@@ -349,7 +349,8 @@ def _commits(part: PresentRepository, collector: Collector, whole: frozenset[byt
     while stack:
         oid = stack.pop()
         if oid not in collector.parents and part.repository.size(oid) is not None:
-            collector.commit(part.repository, oid, part.scan.contents)
+            collector.commit(part.repository, oid)
+            collector.found(part.scan.contents)
             stack += [parent for parent in collector.parents[oid] if parent in given]
 
 
@@ -374,7 +375,8 @@ def _state(present: Present, part: PresentRepository, collector: Collector) -> S
         if state.head.commit is not None:
             leaves[path] = Leaf(GITLINK, state.head.commit)
     for oid in heads_of(part):
-        collector.commit(repository, oid, scan.contents)
+        collector.commit(repository, oid)
+    collector.found(scan.contents)
     part.flat = Flat(
         head={} if part.head.commit is None else head_leaves(repository, part.head.commit),
         index=index_leaves(part.entries),

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jellyformat import capture, snapshots  # noqa: F401  (the first snapshot is not to wait for imports)
 from jellyformat.errors import JellyError, Usage
 from jellyformat.paths import show_name
-
-if TYPE_CHECKING:
-    from jellyformat.snapshots import Snapshot
+from jellyformat.snapshots import Snapshot
 
 _RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 OVERRIDE = "JELLYFORMAT_RANKS"
@@ -65,11 +64,9 @@ def take(*, strict: bool = False, ranks: str | None = None, **options: Any) -> S
         raise Usage(f"ranks is first or all, not {chosen!r}")
     if chosen == "first" and not is_first_rank():
         return None
-    import jellyformat
-
     default = "refuse" if strict else "omit"
     try:
-        snap = jellyformat.snapshot(**{"secrets": default, "oversize": default, **options})
+        snap = snapshots.snapshot(**{"secrets": default, "oversize": default, **options})
         _warn_of_omissions(snap)
     except Exception as error:  # a training run is worth more than its snapshot
         if strict:
@@ -90,10 +87,8 @@ def embed(path: str | os.PathLike[str], snap: Any, *, strict: bool = False) -> N
     Raises:
         JellyError: with ``strict`` alone.
     """
-    import jellyformat
-
     try:
-        jellyformat.embed(path, snap, replace=True)
+        snapshots.embed(path, snap, replace=True)
     except Exception as error:
         if strict:
             raise

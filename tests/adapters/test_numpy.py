@@ -17,8 +17,7 @@ from jellyformat_torch import ADAPTER as TORCH
 from jellyformat_trailer import ADAPTER as TRAILER
 from jellyformat_zip import ADAPTER as ZIP
 
-import jellyformat
-from jellyformat import training
+from jellyformat import snapshots, training
 from jellyformat.errors import CorruptLocator, RefusedHost
 from jellyformat.source import BytesSource
 
@@ -175,7 +174,7 @@ def test_failed_save_leaves_what_was(fakes: None, tmp_path: Path, monkeypatch: p
     def fails(*args: object, **options: object) -> None:
         raise RefusedHost("no")
 
-    monkeypatch.setattr(jellyformat, "embed", fails)
+    monkeypatch.setattr(snapshots, "embed", fails)
     with pytest.raises(RefusedHost):
         jellyformat_numpy.savez(path, strict=True, **ARRAYS)
     assert path.read_bytes() == b"as it was"

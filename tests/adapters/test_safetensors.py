@@ -27,7 +27,7 @@ from jellyformat_safetensors import ADAPTER, adapter
 from jellyformat_safetensors.jsontext import NotJson, check_utf8, scan_object, skip_space
 
 import jellyformat
-from jellyformat import training
+from jellyformat import snapshots, training
 from jellyformat.container import MAGIC
 from jellyformat.errors import BadHost, JellyError, RefusedHost, Usage
 from jellyformat.host import Carried, Copy, Rewrite
@@ -706,7 +706,7 @@ def test_what_was_there_stays_where_saving_fails(
         assert safetensors.numpy.load_file(path).keys() == NUMPY.keys()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(jellyformat, "embed", interrupted)
+    monkeypatch.setattr(snapshots, "embed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         numpy_saves.save_file(NUMPY, path)
     assert path.read_bytes() == b"precious"

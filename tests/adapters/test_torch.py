@@ -27,7 +27,7 @@ from jellyformat_torch import ADAPTER, _legacy
 from jellyformat_zip import ADAPTER as ZIP
 
 import jellyformat
-from jellyformat import limits, training
+from jellyformat import limits, snapshots, training
 from jellyformat.errors import BadHost, CorruptLocator, RefusedHost
 from jellyformat.source import BytesSource, FileSource, read_all
 
@@ -553,7 +553,7 @@ def test_failed_save_leaves_what_was(
 
     with pytest.raises((AttributeError, pickle.PicklingError)):
         jellyformat_torch.save(lambda: None, path)
-    monkeypatch.setattr(jellyformat, "embed", fails)
+    monkeypatch.setattr(snapshots, "embed", fails)
     with pytest.raises(RefusedHost):
         jellyformat_torch.save([1], path, strict=True)
     monkeypatch.setattr(training, "take", fails)

@@ -23,7 +23,7 @@ from states import GIT_ENVIRONMENT, STATES, Repo, base
 from traces import look
 
 import jellyformat
-from jellyformat import errors, training
+from jellyformat import errors, snapshots, training
 from jellyformat.training import SnapshotWarning, is_first_rank
 
 
@@ -216,7 +216,7 @@ def test_embedding_fails(repo: Repo, name: str, monkeypatch: pytest.MonkeyPatch)
     def fails(*args: object, **options: object) -> None:
         raise errors.RefusedHost("not into this one")
 
-    monkeypatch.setattr(jellyformat, "embed", fails)
+    monkeypatch.setattr(snapshots, "embed", fails)
     with pytest.warns(SnapshotWarning, match="saved without a snapshot of the code: not into this one"):
         SAVES[name](name)
     assert (repo.path / name).stat().st_size > 0
@@ -228,7 +228,7 @@ def test_any_fault_of_ours(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*args: object, **options: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(jellyformat, "snapshot", fails)
+    monkeypatch.setattr(snapshots, "snapshot", fails)
     with pytest.warns(SnapshotWarning, match="RuntimeError: a bug"):
         assert jellyformat_torch.create_snapshot() == {}
     with pytest.raises(RuntimeError):
