@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from jellyformat_trailer import plan_trailer
-from jellyformat_zip import Appender, save_beside, save_to_stream
 
 from jellyformat import training
 from jellyformat.host import Append
+from jellyformat.saving import Planner, save_beside, save_to_stream
+from jellyformat.snapshots import Snapshot
 from jellyformat_numpy._adapter import ADAPTER
 
 if TYPE_CHECKING:
     from jellyformat.source import Source
-
-
-class _Snapshot(Protocol):
-    def to_bytes(self) -> bytes:
-        """The container."""
 
 
 class _Trailer:
@@ -35,7 +31,7 @@ def save(
     file: str | os.PathLike[str] | IO[bytes],
     arr: Any,
     *,
-    snapshot: _Snapshot | None = None,
+    snapshot: Snapshot | None = None,
     strict: bool = False,
     **kwargs: Any,
 ) -> None:
@@ -57,7 +53,7 @@ def save(
 def savez(
     file: str | os.PathLike[str] | IO[bytes],
     *args: Any,
-    snapshot: _Snapshot | None = None,
+    snapshot: Snapshot | None = None,
     strict: bool = False,
     **kwds: Any,
 ) -> None:
@@ -79,7 +75,7 @@ def savez(
 def savez_compressed(
     file: str | os.PathLike[str] | IO[bytes],
     *args: Any,
-    snapshot: _Snapshot | None = None,
+    snapshot: Snapshot | None = None,
     strict: bool = False,
     **kwds: Any,
 ) -> None:
@@ -87,21 +83,21 @@ def savez_compressed(
     _save(file, ".npz", lambda target: np.savez_compressed(target, *args, **kwds), ADAPTER, snapshot, strict)
 
 
-def _save(file: Any, suffix: str, write: Any, adapter: Appender, snapshot: _Snapshot | None, strict: bool) -> None:
+def _save(file: Any, suffix: str, write: Any, adapter: Planner, snapshot: Snapshot | None, strict: bool) -> None:
     named = isinstance(file, (str, os.PathLike))
     carriers = (os.fspath(file), os.fspath(file) + suffix) if named else ()
-    taken: Any = training.take(strict=strict, carriers=carriers) if snapshot is None else snapshot
+    taken = training.take(strict=strict, carriers=carriers) if snapshot is None else snapshot
     if taken is None:
         write(file)
         return
     if not isinstance(file, (str, os.PathLike)):
-        save_to_stream(cast(BinaryIO, file), write, adapter, taken.to_bytes(), strict=strict)
+        save_to_stream(cast(BinaryIO, file), write, adapter, taken, strict=strict)
         return
     path = os.fspath(file)
     if not path.endswith(suffix):  # as numpy does
         path += suffix
     if Path(path).exists() and not Path(path).is_file():  # a device or pipe can't be replaced
         with open(path, "wb") as stream:
-            save_to_stream(stream, write, adapter, taken.to_bytes(), strict=strict)
+            save_to_stream(stream, write, adapter, taken, strict=strict)
     else:
-        save_beside(path, write, lambda target: training.embed(target, taken, strict=strict))
+        save_beside(path, write, taken, strict=strict)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from jellyformat_safetensors.adapter import ADAPTER, SafetensorsAdapter
-from jellyformat_safetensors.saving import framework_of
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ def save_file(
         JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded; ``filename``
             is as it was.
     """
-    module = import_module(f"{__name__}.{framework_of(tensors)}")
+    module = _module_for(tensors)
     module.save_file(tensors, filename, metadata, snapshot=snapshot, repo=repo, history=history, strict=strict)
 
 
@@ -75,7 +75,7 @@ def save(
         Usage: the tensors are of another framework.
         JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded.
     """
-    module = import_module(f"{__name__}.{framework_of(tensors)}")
+    module = _module_for(tensors)
     saved: bytes = module.save(tensors, metadata, snapshot=snapshot, repo=repo, history=history, strict=strict)
     return saved
 
@@ -111,3 +111,9 @@ def save_model(
     module.save_model(
         model, filename, metadata, force_contiguous, snapshot=snapshot, repo=repo, history=history, strict=strict
     )
+
+
+def _module_for(tensors: Mapping[str, Any]) -> ModuleType:
+    from jellyformat_safetensors.saving import framework_of  # here: who only reads files needs no capture
+
+    return import_module(f"{__name__}.{framework_of(tensors)}")

@@ -10,8 +10,10 @@ import numpy as np
 import safetensors.numpy as framework
 from safetensors.numpy import load, load_file
 
+from jellyformat.saving import embedded, save_beside
 from jellyformat.snapshots import Snapshot
-from jellyformat_safetensors.saving import capture, embedded, own_metadata, own_tensors, save_with
+from jellyformat_safetensors.adapter import ADAPTER
+from jellyformat_safetensors.saving import capture, own_metadata, own_tensors
 
 __all__ = ["load", "load_file", "save", "save_file"]
 
@@ -46,7 +48,7 @@ def save_file(
     """
     taken = capture(snapshot, repo, history, strict, filename)
     own, text = own_tensors(tensors), own_metadata(metadata)
-    save_with(lambda path: framework.save_file(own, path, metadata=text), filename, taken, strict)
+    save_beside(filename, lambda path: framework.save_file(own, path, metadata=text), taken, strict=strict)
 
 
 def save(
@@ -72,4 +74,6 @@ def save(
         JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded.
     """
     taken = capture(snapshot, repo, history, strict)
-    return embedded(framework.save(own_tensors(tensors), metadata=own_metadata(metadata)), taken, strict)
+    return embedded(
+        framework.save(own_tensors(tensors), metadata=own_metadata(metadata)), ADAPTER, taken, strict=strict
+    )

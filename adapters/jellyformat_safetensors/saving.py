@@ -1,22 +1,16 @@
-"""What the save functions share: capture, write beside the file, embed, rename over it. Imports no framework."""
+"""What the save functions share; imports no framework."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import util
 from typing import TYPE_CHECKING, Any
 
 from jellyformat import training
 from jellyformat.container import MAGIC
-from jellyformat.errors import JellyError, Usage
-from jellyformat.host import Copy
-from jellyformat.source import BytesSource
-from jellyformat_safetensors.adapter import ADAPTER
+from jellyformat.errors import Usage
 
 if TYPE_CHECKING:
     from jellyformat import Snapshot
@@ -74,46 +68,3 @@ def own_tensors(tensors: Mapping[str, Any]) -> dict[str, Any]:
         if not flat or bytes(present[: len(MAGIC)].tolist()) != MAGIC:
             raise Usage(f"a tensor cannot be named {NAME!r}: that is where a safetensors file carries its snapshot")
     return rest
-
-
-def save_with(
-    write: Callable[[str], object], filename: str | os.PathLike[str], snapshot: Snapshot | None, strict: bool
-) -> None:
-    """Let ``write`` make a file beside ``filename``, embed ``snapshot`` into it, and rename it to ``filename``.
-
-    Args:
-        write: The framework's own save function; gets the path to write to.
-        filename: Replaced only when all is done; a symbolic link stays one.
-        snapshot: What to embed, if anything.
-        strict: Raise where it cannot be embedded; else that is a warning.
-    """
-    target = os.path.realpath(os.fspath(filename))
-    beside = os.path.join(os.path.dirname(target), f".jelly-{secrets.token_hex(8)}.tmp")  # noqa: PTH118, PTH120
-    try:
-        write(beside)
-        if snapshot is not None:
-            training.embed(beside, snapshot, strict=strict)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copymode(target, beside)
-        os.replace(beside, target)  # noqa: PTH105
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)  # noqa: PTH108
-        raise
-
-
-def embedded(data: bytes, snapshot: Snapshot | None, strict: bool) -> bytes:
-    """The safetensors file ``data`` with ``snapshot`` in it; where that fails and not ``strict``, without."""
-    if snapshot is None:
-        return data
-    try:
-        plan = ADAPTER.plan_embed(BytesSource(data), snapshot.to_bytes())
-    except JellyError as error:
-        if strict:
-            raise
-        training.warn(f"the tensors were saved without a snapshot of the code: {error.message}")
-        return data
-    parts = (
-        data[part.offset : part.offset + part.length] if isinstance(part, Copy) else part for part in plan.segments
-    )
-    return b"".join(parts)

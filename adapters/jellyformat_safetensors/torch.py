@@ -9,8 +9,10 @@ import safetensors.torch as framework
 import torch
 from safetensors.torch import load, load_file, load_model
 
+from jellyformat.saving import embedded, save_beside
 from jellyformat.snapshots import Snapshot
-from jellyformat_safetensors.saving import capture, embedded, own_metadata, own_tensors, save_with
+from jellyformat_safetensors.adapter import ADAPTER
+from jellyformat_safetensors.saving import capture, own_metadata, own_tensors
 
 __all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 
@@ -45,7 +47,7 @@ def save_file(
     """
     taken = capture(snapshot, repo, history, strict, filename)
     own, text = own_tensors(tensors), own_metadata(metadata)
-    save_with(lambda path: framework.save_file(own, path, metadata=text), filename, taken, strict)
+    save_beside(filename, lambda path: framework.save_file(own, path, metadata=text), taken, strict=strict)
 
 
 def save(
@@ -71,7 +73,9 @@ def save(
         JellyError: with ``strict``, the repository cannot be captured or the snapshot not embedded.
     """
     taken = capture(snapshot, repo, history, strict)
-    return embedded(framework.save(own_tensors(tensors), metadata=own_metadata(metadata)), taken, strict)
+    return embedded(
+        framework.save(own_tensors(tensors), metadata=own_metadata(metadata)), ADAPTER, taken, strict=strict
+    )
 
 
 def save_model(
@@ -103,4 +107,4 @@ def save_model(
     """
     taken = capture(snapshot, repo, history, strict, filename)
     text = own_metadata(metadata)
-    save_with(lambda path: framework.save_model(model, path, text, force_contiguous), filename, taken, strict)
+    save_beside(filename, lambda path: framework.save_model(model, path, text, force_contiguous), taken, strict=strict)

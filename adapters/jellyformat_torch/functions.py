@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, cast
 
 import torch
-from jellyformat_zip import save_beside, save_to_stream
 
 from jellyformat import training
+from jellyformat.saving import save_beside, save_to_stream
+from jellyformat.snapshots import Snapshot
 from jellyformat_torch._adapter import ADAPTER
 
 KEY = "jellyformat"
 """The name of the tensor that `create_snapshot` makes."""
-
-
-class _Snapshot(Protocol):
-    def to_bytes(self) -> bytes:
-        """The container."""
 
 
 def create_snapshot(
@@ -56,7 +52,7 @@ def save(
     obj: object,
     f: str | os.PathLike[str] | IO[bytes],
     *,
-    snapshot: _Snapshot | None = None,
+    snapshot: Snapshot | None = None,
     strict: bool = False,
     ranks: str | None = None,
     **torch_save_kwargs: Any,
@@ -79,7 +75,7 @@ def save(
         JellyError: with ``strict``, there is no repository, or the capture was refused.
     """
     carriers = (f,) if isinstance(f, (str, os.PathLike)) else ()
-    taken: Any = training.take(strict=strict, ranks=ranks, carriers=carriers) if snapshot is None else snapshot
+    taken = training.take(strict=strict, ranks=ranks, carriers=carriers) if snapshot is None else snapshot
     if taken is None:
         torch.save(obj, cast(Any, f), **torch_save_kwargs)
         return
@@ -88,9 +84,9 @@ def save(
         torch.save(obj, target, **torch_save_kwargs)
 
     if not isinstance(f, (str, os.PathLike)):
-        save_to_stream(cast(BinaryIO, f), write, ADAPTER, taken.to_bytes(), strict=strict)
+        save_to_stream(cast(BinaryIO, f), write, ADAPTER, taken, strict=strict)
     elif Path(f).exists() and not Path(f).is_file():  # a device or pipe can't be replaced
         with open(f, "wb") as stream:
-            save_to_stream(stream, write, ADAPTER, taken.to_bytes(), strict=strict)
+            save_to_stream(stream, write, ADAPTER, taken, strict=strict)
     else:
-        save_beside(f, write, lambda path: training.embed(path, taken, strict=strict))
+        save_beside(f, write, taken, strict=strict)

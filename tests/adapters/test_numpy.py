@@ -19,6 +19,7 @@ from jellyformat_zip import ADAPTER as ZIP
 
 from jellyformat import snapshots, training
 from jellyformat.errors import CorruptLocator, RefusedHost
+from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource
 
 CONTAINER = plans.make_container()
@@ -102,20 +103,10 @@ def test_broken_zip_is_not_npz(host: Path) -> None:
 # The save calls
 
 
-class Snapshot:
-    """What jellyformat.snapshot gives, as far as it is used."""
-
-    def __init__(self, data: bytes = CONTAINER) -> None:
-        self.data = data
-
-    def to_bytes(self) -> bytes:
-        return self.data
-
-
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """jellyformat.snapshot without a repository."""
-    monkeypatch.setattr(training, "take", lambda **options: Snapshot())
+    monkeypatch.setattr(training, "take", lambda **options: Snapshot(CONTAINER))
 
 
 @pytest.mark.parametrize("call", ["savez", "savez_compressed"])

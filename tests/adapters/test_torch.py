@@ -29,6 +29,7 @@ from jellyformat_zip import ADAPTER as ZIP
 import jellyformat
 from jellyformat import limits, snapshots, training
 from jellyformat.errors import BadHost, CorruptLocator, RefusedHost
+from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource, FileSource, read_all
 
 CONTAINER = plans.make_container()
@@ -480,16 +481,6 @@ def test_many_tensors(tmp_path: Path) -> None:
 # The save calls
 
 
-class Snapshot:
-    """What jellyformat.snapshot gives, as far as it is used."""
-
-    def __init__(self, data: bytes = CONTAINER) -> None:
-        self.data = data
-
-    def to_bytes(self) -> bytes:
-        return self.data
-
-
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The capture without a repository; the options it was called with."""
@@ -497,7 +488,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
     def snapshot(**options: object) -> Snapshot:
         calls.append(options)
-        return Snapshot()
+        return Snapshot(CONTAINER)
 
     monkeypatch.setattr(training, "take", snapshot)
     return calls
