@@ -15,7 +15,7 @@ from jellyformat.changeover import Changeover, read_optional, recover
 from jellyformat.errors import RefusedRepository
 from jellyformat.gitlocks import git_locked, release_locks_of
 from jellyformat.gitstore import objects_of, reachable, write_pack
-from jellyformat.gitwrite import new_repository_files
+from jellyformat.gitwrite import GitObject, new_repository_files
 from jellyformat.ignore import Ignore
 from jellyformat.model import State
 from jellyformat.objects import BLOB, COMMIT, OID_LENGTH, TREE, object_id, parse_commit
@@ -218,7 +218,7 @@ class Mover:
                 object_format = box.manifest.state.object_format
                 oids, names = reachable(box, roots_of(states[prefix]))
                 chosen = list(objects_of(box, oids, None if part is None else part.repository))
-                given += [(prefix, item[0]) for item in chosen if item[1] == COMMIT]
+                given += [(prefix, oid) for oid in self._incomplete(prefix, part, box, oids, chosen)]
                 index = states[prefix].index
                 if index is not None and index.intent_to_add:  # git's entries for them name the empty blob
                     empty = object_id(BLOB, b"", object_format)
@@ -227,6 +227,33 @@ class Mover:
                 count += write_pack(objects_dir, chosen, object_format, names, self._layout.git_dir)
         self._given = tuple(given) if len(given) <= _MOST_GIVEN else ()
         return count
+
+    def _incomplete(
+        self, prefix: bytes, part: PresentRepository | None, box: Container, oids: list[bytes], new: list[GitObject]
+    ) -> list[bytes]:
+        """The commits among ``oids`` that the repository does not have with all that was before them.
+
+        It may have them all the same, from an earlier restore: they are not the user's, whose commits are whole.
+        """
+        length = OID_LENGTH[box.manifest.state.object_format]
+        commits = {oid for oid in oids if box.pool.places[oid].kind == COMMIT}
+        parents = {oid: parse_commit(box.pool.read(oid), length).parents for oid in commits}
+        found = {oid for oid, kind, _ in new if kind == COMMIT}
+        if part is not None:
+            ends = part.repository.shallow() - {oid for place, oid in self.log.shallow if place == prefix}
+            for oid in commits & set(box.manifest.history.shallow) - ends:
+                if any(other not in commits and part.repository.size(other) is None for other in parents[oid]):
+                    found.add(oid)
+        children: dict[bytes, list[bytes]] = {}
+        for oid, before in parents.items():
+            for other in before:
+                children.setdefault(other, []).append(oid)
+        stack = list(found)
+        while stack:
+            later = [oid for oid in children.get(stack.pop(), ()) if oid not in found]
+            found.update(later)
+            stack += later
+        return sorted(found)
 
     @staticmethod
     def _new_repository(path: Path, present: Present) -> None:

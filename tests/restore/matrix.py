@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import shutil
+import stat
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from images import Built, Image, differences, image, refs, remove, said, take
@@ -16,7 +19,7 @@ OWN_RULES = frozenset(
         "autocrlf_true", "autocrlf_input", "attributes_everywhere", "lfs", "lfs_changed", "encrypted", "special_files",
         "unsafe_names", "bare", "bare_unborn", "filemode_false", "symlinks_false",
         "sparse_cone", "sparse_patterns", "sparse_index",
-        "sparse_file_present", "ignored_by_all_rules", "replace_refs",
+        "sparse_file_present", "ignored_by_all_rules", "all_ignored", "replace_refs",
     )
 )  # fmt: skip
 LEFT_OUT = frozenset(("special_files", "unsafe_names", "encrypted", "device", "unreadable", "bare", "bare_unborn"))
@@ -37,59 +40,121 @@ def plain(state: State) -> State:
     )
 
 
-def check(over: str, under: str, built: Built, place: Path) -> str:
-    """Restore the state ``over`` onto ``under``; what came of it: ``done`` or the class of the refusal."""
-    file, source = built.snapshot(over), built.repository(over)
-    target = built.fresh(under, place)
-    try:
-        return _check(over, under, source, target, file)
-    finally:
-        remove(place)
+@dataclass(frozen=True)
+class Look:
+    """A repository as it is: its files, its refs, what git says, and which files they are.
+
+    Attributes:
+        files: Byte for byte.
+        stamps: Inode and modification time of the files in the worktree.
+    """
+
+    files: Image
+    refs: bytes
+    said: dict[str, bytes]
+    stamps: dict[bytes, tuple[int, int]]
+
+    @classmethod
+    def at(cls, target: Path, *, asked: Look | None = None) -> Look:
+        """The repository at ``target``; ``asked`` has what git says, where that is known."""
+        files = image(target)
+        stamps = {}
+        for path, (mode, _) in files.items():
+            if not stat.S_ISDIR(mode) and b".git" not in path.split(b"/"):
+                found = os.lstat(os.path.join(os.fsencode(target), path))
+                stamps[path] = found.st_ino, found.st_mtime_ns
+        if asked is not None:
+            return cls(files, asked.refs, asked.said, stamps)
+        return cls(files, refs(target), said(target), stamps)
 
 
-def _check(over: str, under: str, source: Path, target: Path, file: Path) -> str:
-    before, refs_before, said_before = image(target), refs(target), said(target)
-    try:
-        done = jellyformat.restore(file, target, any_names=True, without_operation=True)
-    except jellyformat.JellyError as error:
-        if error.exit_code != 4:
-            raise
-        _same(before, image(target), "refused, and changed")
-        return error.error_class
-    after = image(target)
-    with jellyformat.open(file) as box:
-        wanted = box.manifest.state
-    config_free = over not in OWN_RULES and under not in OWN_RULES
-    if refs(target) != refs_before:
-        raise Wrong(f"refs: {refs_before!r} → {refs(target)!r}")
-    said_after = said(target)
-    said_there = said(source)
-    if config_free:
-        for name, text in said_there.items():
-            if said_after[name] != text:
-                raise Wrong(f"git says another {name}:\n{text!r}\n{said_after[name]!r}")
-    if over not in LEFT_OUT and under not in OWN_RULES and wanted.worktree is not None:
-        again = take(target).manifest.state
-        kinds = ("rebase", "am", "bisect")
-        expected = replace(wanted, operation=None) if wanted.operation and wanted.operation.kind in kinds else wanted
-        if plain(again) != plain(expected):
-            raise Wrong(f"captured again it is another state:\n{plain(expected)}\n{plain(again)}")
-    if done.state != 0:
-        raise Wrong(f"state {done.state}")
-    jellyformat.undo(target)
-    _same(before, image(target), "undone")
-    if refs(target) != refs_before or said(target) != said_before:
-        raise Wrong(f"undone, git says:\n{said_before}\n{said(target)}")
-    jellyformat.redo(target)
-    _same(after, image(target), "redone")
-    if said(target) != said_after or refs(target) != refs_before:
-        raise Wrong(f"redone, git says:\n{said_after}\n{said(target)}")
-    jellyformat.undo(target)
-    _same(before, image(target), "undone twice")
-    return "done"
+class Under:
+    """A state that others are restored over, one after another: each is undone, so it stays what it is.
+
+    Args:
+        name: The state.
+        built: Where states are built.
+        place: A directory for it that does not exist.
+    """
+
+    def __init__(self, name: str, built: Built, place: Path) -> None:
+        self.name, self._built, self._place = name, built, place
+        self.target = built.fresh(name, place)
+        self._before = Look.at(self.target)
+
+    def __enter__(self) -> Under:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        remove(self._place)
+
+    def check(self, over: str) -> str:
+        """Restore the state ``over``; what came of it: ``done`` or the class of the refusal."""
+        try:
+            return self._check(over, self._built.repository(over), self._built.snapshot(over))
+        except jellyformat.JellyError as error:
+            raise Wrong(f"{error.error_class}: {error.message}") from error
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Begin the history list anew."""
+        found = self.target if (self.target / "HEAD").exists() else self.target / ".git"
+        if found.is_file():
+            text = found.read_text().removeprefix("gitdir:").strip()
+            found = self.target / text
+        shutil.rmtree(found / "jellyformat", ignore_errors=True)
+
+    def _check(self, over: str, source: Path, file: Path) -> str:
+        target, before = self.target, self._before
+        try:
+            done = jellyformat.restore(file, target, any_names=True, without_operation=True)
+        except jellyformat.JellyError as error:
+            if error.exit_code != 4:
+                raise
+            _same(before, Look.at(target, asked=before), "refused, and changed")
+            return error.error_class
+        after = Look.at(target)
+        with jellyformat.open(file) as box:
+            wanted = box.manifest.state
+        if after.refs != before.refs:
+            raise Wrong(f"refs: {before.refs!r} → {after.refs!r}")
+        if over not in OWN_RULES and self.name not in OWN_RULES:
+            for name, text in said(source).items():
+                if after.said[name] != text:
+                    raise Wrong(f"git says another {name}:\n{text!r}\n{after.said[name]!r}")
+        if over not in LEFT_OUT and self.name not in OWN_RULES and wanted.worktree is not None:
+            again = take(target).manifest.state
+            kinds = ("rebase", "am", "bisect")
+            dropped = wanted.operation is not None and wanted.operation.kind in kinds
+            expected = replace(wanted, operation=None) if dropped else wanted
+            if plain(again) != plain(expected):
+                raise Wrong(f"captured again it is another state:\n{plain(expected)}\n{plain(again)}")
+        if done.state != 0:
+            raise Wrong(f"state {done.state}")
+        _untouched(before, after)
+        jellyformat.undo(target)
+        _same(before, Look.at(target), "undone")
+        jellyformat.redo(target)
+        _same(after, Look.at(target), "redone")
+        jellyformat.undo(target)
+        _same(before, Look.at(target, asked=before), "undone twice")
+        return "done"
 
 
-def _same(one: Image, two: Image, when: str) -> None:
-    found = differences(one, two)
+def _untouched(before: Look, after: Look) -> None:
+    """Files that do not differ were not rewritten."""
+    for path in before.stamps.keys() & after.stamps.keys():
+        if before.files[path] == after.files[path] and before.stamps[path] != after.stamps[path]:
+            raise Wrong(f"{os.fsdecode(path)!r} is the same, and was written again")
+
+
+def _same(one: Look, two: Look, when: str) -> None:
+    found = differences(one.files, two.files)
     if found:
         raise Wrong(f"{when}: " + "\n  ".join(found[:12]))
+    if one.refs != two.refs or one.said != two.said:
+        raise Wrong(f"{when}, git says:\n{one.refs!r} {one.said}\n{two.refs!r} {two.said}")
+    if one.stamps != two.stamps:
+        moved = [os.fsdecode(path) for path in one.stamps if one.stamps[path] != two.stamps.get(path)]
+        raise Wrong(f"{when}: other inodes or times: {moved[:12]}")
