@@ -11,135 +11,24 @@ The order, each step synced before the next where it matters:
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import stat
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-from jellyformat import fileio, refs
+from jellyformat import fileio
 from jellyformat.errors import JellyError, RefusedRepository, SystemFailure
-from jellyformat.gitlocks import release_locks
-from jellyformat.gitstore import sweep_packs
 from jellyformat.objects import EXECUTABLE, SYMLINK
 from jellyformat.paths import show_name
 from jellyformat.planning import Plan, Target, Wanted, WantedRepository
 from jellyformat.present import MANAGED, Present, PresentRepository, Raw, hash_path
 from jellyformat.records import Record, SavedFile, SavedRepository
-from jellyformat.restorejournal import Change, Changer, Journal, Seen, read_journal
-from jellyformat.undolog import Log, Store, remove
+from jellyformat.restorejournal import Change, Changer, Journal, Seen
+from jellyformat.staging import FEW, Staging, flush
+from jellyformat.undolog import Log, Store
 
 _COPY_BYTES = 16 << 20
 """A file that stays, and whose content is nowhere else, is copied up to this size."""
-_FEW = 32
-"""So many files are synced one by one; more by syncing the filesystem."""
-
-
-@dataclass
-class Staging:
-    """Files written before a change begins.
-
-    Attributes:
-        store: The store.
-        name: The directory of the state that is left.
-    """
-
-    store: Store
-    name: str
-    new: int = 0
-    kept: int = 0
-    old: int = 0
-    written: list[Path] = field(default_factory=list)
-
-    def begin(self) -> None:
-        """Make the directories. Raises OSError."""
-        for path in (self.store.work, self.store.state(self.name)):
-            remove(path)
-        for path in (self.store.work / "new", self.store.work / "old", self.store.state(self.name) / "kept"):
-            path.mkdir(mode=0o700, parents=True)
-
-    def next_new(self) -> bytes:
-        """A place for a new file."""
-        self.new += 1
-        return b"work/new/%d" % self.new
-
-    def next_old(self) -> bytes:
-        """A place for what is replaced and not kept."""
-        self.old += 1
-        return b"work/old/%d" % self.old
-
-    def next_kept(self) -> tuple[str, bytes]:
-        """A name below ``kept/``, and its place."""
-        self.kept += 1
-        return str(self.kept), f"states/{self.name}/kept/{self.kept}".encode()
-
-    def path(self, place: bytes) -> Path:
-        """The path of a place."""
-        return self.store.path / os.fsdecode(place)
-
-    def file(self, data: bytes, mode: int, *, exact: bool, mtime: int | None = None) -> bytes:
-        """Write a new file; its place."""
-        place = self.next_new()
-        self.write(place, data, mode, exact=exact, mtime=mtime)
-        return place
-
-    def write(self, place: bytes, data: bytes, mode: int, *, exact: bool, mtime: int | None = None) -> None:
-        """Write a new file at a place."""
-        path = self.path(place)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        with open(os.open(path, flags, mode), "wb", buffering=0) as file:
-            fileio.write_at(file.fileno(), data, 0)
-            if exact:
-                os.fchmod(file.fileno(), mode)
-            if mtime is not None:
-                os.utime(file.fileno(), ns=(mtime, mtime))
-        self.written.append(path)
-
-    def raw(self, raw: Raw, place: bytes | None = None) -> bytes:
-        """Write a file or directory of a git directory; its place."""
-        place = place or self.next_new()
-        if raw.data is not None:
-            self.write(place, raw.data, raw.mode, exact=True)
-        else:
-            self.path(place).mkdir(mode=0o700)
-            for name, inner in raw.children:
-                self.raw(inner, place + b"/" + name)
-            self.path(place).chmod(raw.mode)
-        return place
-
-
-def flush(store: Store, files: list[Path]) -> None:
-    """Wait until what was written is on the disk. Raises OSError."""
-    if len(files) <= _FEW:
-        for path in files:
-            if not path.is_symlink():
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    fileio.sync(fd)
-                finally:
-                    os.close(fd)
-        for directory in sorted({path.parent for path in files}):
-            fileio.sync_directory(directory)
-        return
-    fd = os.open(store.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sync_filesystem(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_filesystem(fd: int) -> None:
-    """Wait until all of the filesystem of ``fd`` is on the disk. Raises OSError."""
-    if sys.platform == "linux":
-        with contextlib.suppress(AttributeError):
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.syncfs(fd) != 0:
-                raise OSError(ctypes.get_errno(), "syncfs")
-            return
-    os.sync()
 
 
 Late = Callable[[], bytes | None]
@@ -334,7 +223,7 @@ class Changeover:
     @staticmethod
     def _saved_repository(part: PresentRepository) -> SavedRepository:
         raw = {name: item for name, item in part.raw.items() if name != b"HEAD"}
-        exclude = read_optional(part.repository.layout.common_dir + b"/info/exclude")
+        exclude = fileio.read_optional(part.repository.layout.common_dir + b"/info/exclude")
         return SavedRepository(part.prefix, part.head.commit, part.head.ref, raw, part.shared, exclude)
 
     # -- git directories -----------------------------------------------------------------------------------------
@@ -397,8 +286,8 @@ class Changeover:
 
     # -- the change ----------------------------------------------------------------------------------------------
 
-    def run(self, log: Log) -> None:
-        """Make the change, and write ``log`` down.
+    def run(self, make_log: Callable[[], Log]) -> Log:
+        """Make the change, and write down the history list that ``make_log`` makes when all is as wanted; the list.
 
         Raises:
             JellyError: it could not be made; all is as it was.
@@ -411,14 +300,16 @@ class Changeover:
             journal.write(self.store)
             changer.run(self._prepare)
             flush(self.store, self._changed())
+            log = make_log()
             self.store.write_log(log)
         except BaseException as error:
             if self._is_completed():  # the disk failed behind the one rename that counts
-                return
+                return self.store.read_log()
             self._take_back(changer, error)
             raise
         finally:
             changer.close()
+        return log
 
     def _prepare(self, number: int) -> None:
         if number in self._late:
@@ -433,7 +324,7 @@ class Changeover:
 
     def _changed(self) -> list[Path]:
         paths = {os.path.dirname(os.path.join(self.bases[item.base], item.path)) for item in self.changes}
-        if len(paths) > _FEW:
+        if len(paths) > FEW:
             return [Path(os.fsdecode(path)) / "x" for path in paths]
         return [Path(os.fsdecode(path)) for path in paths if os.path.isdir(path)]
 
@@ -476,58 +367,3 @@ def _lstat(path: bytes) -> os.stat_result | None:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def read_optional(path: bytes) -> bytes | None:
-    """A file's bytes; None where there is none."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-
-
-def recover(store: Store) -> list[str]:
-    """Finish or take back what was broken off, and clear up. Only while the store is locked.
-
-    Returns:
-        What was found and done, for people.
-
-    Raises:
-        RefusedRepository: journal or list are damaged.
-        OSError: the system failed; it can be tried again.
-    """
-    done: list[str] = []
-    journal = read_journal(store)
-    log = store.read_log()
-    if journal is not None:
-        if journal.number > log.change:
-            changer = Changer(store, journal)
-            try:
-                changer.take_back()
-            finally:
-                changer.close()
-            fd = os.open(store.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                sync_filesystem(fd)
-            finally:
-                os.close(fd)
-            done.append("a restore was broken off: everything is as it was before it")
-            done += [f"somebody had put something in the way, it is kept: {stray}" for stray in changer.strays]
-        else:
-            done.append("a restore was broken off when it was done: only cleared up after it")
-        store.journal.unlink()
-    released = release_locks(store)
-    done += [f"removed a stale lock of ours: {path}" for path in released]
-    removed = store.sweep(log)
-    done += [f"removed what a restore had not finished writing: {name}" for name in removed]
-    sweep_packs(Path(os.fsdecode(refs.common_dir_of(store.git_dir))) / "objects", store.git_dir)
-    refs.sweep(refs.directory_of(store.git_dir), {node.name or "" for node in log.nodes.values()})
-    return done
-
-
-@contextlib.contextmanager
-def opened(store: Store) -> Iterator[list[str]]:
-    """Lock the store and mend what was broken off; what was done, for people."""
-    with store.locked():
-        yield recover(store)

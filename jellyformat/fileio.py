@@ -126,3 +126,12 @@ def explained(error: OSError, path: Path, after: str) -> JellyError:
 def missing(path: Path) -> NoFile:
     """The error for a file that is not there."""
     return NoFile(f"{path} does not exist", hint="check the path")
+
+
+def read_optional(path: bytes) -> bytes | None:
+    """A file's bytes; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None

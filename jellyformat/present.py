@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from jellyformat import blocks, limits, summary
@@ -175,8 +176,12 @@ def is_ignored(ignore: Ignore, path: bytes) -> bool:
     return ignore.matches(path.rstrip(b"/"), directory=path.endswith(b"/"))
 
 
-def look(layout: Layout) -> Present:
+def look(layout: Layout, hidden: Iterable[bytes] = ()) -> Present:
     """Everything there is.
+
+    Args:
+        layout: The repository.
+        hidden: Paths of files that are looked at though git ignores them.
 
     Raises:
         RefusedRepository: it is bare, or cannot be read.
@@ -188,16 +193,17 @@ def look(layout: Layout) -> Present:
         )
     present = Present(layout.worktree)
     present.directories[b""] = os.lstat(layout.worktree)
-    _look(present, Repository(layout), b"", 0)
+    wanted = frozenset(present.path(path) for path in hidden)
+    options = Options(max_file_size=_FILE_BYTES, max_size=_ALL_BYTES, wanted=wanted)
+    _look(present, Repository(layout), b"", 0, options)
     return present
 
 
-def _look(present: Present, repository: Repository, prefix: bytes, depth: int) -> None:
+def _look(present: Present, repository: Repository, prefix: bytes, depth: int, options: Options) -> None:
     worktree = repository.layout.worktree
     assert worktree is not None
     git_index, index_time = repository.index() or (GitIndex(2, ()), 0)
     entries = expand_sparse(repository, git_index.entries)
-    options = Options(max_file_size=_FILE_BYTES, max_size=_ALL_BYTES)
     scan = Scanner(repository, {entry.path: entry for entry in entries}, index_time, options).scan()
     shared = {}
     if git_index.shared is not None:
@@ -219,10 +225,10 @@ def _look(present: Present, repository: Repository, prefix: bytes, depth: int) -
     for item in scan.omitted:
         _add_omitted(present, prefix + item.path, item)
     for path, layout in sorted(scan.nested.items()):
-        _nested(present, repository, layout, prefix + path, depth + 1)
+        _nested(present, repository, layout, prefix + path, depth + 1, options)
 
 
-def _nested(present: Present, outer: Repository, layout: Layout, path: bytes, depth: int) -> None:
+def _nested(present: Present, outer: Repository, layout: Layout, path: bytes, depth: int, options: Options) -> None:
     if os.path.realpath(layout.common_dir) == os.path.realpath(outer.layout.common_dir):
         present.ignored.append(path + b"/")  # another worktree of the same repository: not ours to move
         present.linked.append(path)
@@ -239,7 +245,7 @@ def _nested(present: Present, outer: Repository, layout: Layout, path: bytes, de
         _add_directories(present, path)
         return
     _add_directories(present, path)
-    _look(present, inner, path + b"/", depth)
+    _look(present, inner, path + b"/", depth, options)
 
 
 def _is_inside(present: Present, path: bytes, layout: Layout) -> bool:

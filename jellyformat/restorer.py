@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jellyformat import exporter, fileio
-from jellyformat.changeover import opened
 from jellyformat.errors import NoRepository, RefusedExists, RefusedRepository
 from jellyformat.gitwrite import is_harmless_remote, new_repository_files
 from jellyformat.moving import Mover
@@ -20,6 +19,7 @@ from jellyformat.paths import check_path
 from jellyformat.planning import Target
 from jellyformat.present import look
 from jellyformat.reader import Container, open_container
+from jellyformat.recovery import opened
 from jellyformat.registry import PathLike, Readable
 from jellyformat.repository import Layout, Repository, find, layout_at
 from jellyformat.undolog import Log, Node, Store

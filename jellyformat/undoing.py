@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jellyformat import fileio
-from jellyformat.changeover import opened
 from jellyformat.errors import Absent, Usage
 from jellyformat.moving import Mover
 from jellyformat.planning import ancestors
 from jellyformat.pool import Outside
 from jellyformat.reader import open_container
 from jellyformat.records import read_record
+from jellyformat.recovery import opened
 from jellyformat.registry import PathLike
 from jellyformat.repository import Layout, Repository, find
 from jellyformat.undolog import Log, Node, Store

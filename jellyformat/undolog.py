@@ -53,6 +53,7 @@ class Node:
         snapshot: The snapshot's id, hex; empty where none was restored.
         needs: What of `Log.shallow` the refs that keep its commits need.
         given: Commits that came with the snapshot and need no ref, its container having them: as in `Log.shallow`.
+        hidden: Paths that the restore wrote though git ignores them where they are now; they go again with the state.
     """
 
     id: int
@@ -65,6 +66,7 @@ class Node:
     snapshot: str = ""
     needs: tuple[tuple[bytes, bytes], ...] = ()
     given: tuple[tuple[bytes, bytes], ...] = ()
+    hidden: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ def _format_log(log: Log) -> Value:
     nodes: list[Value] = [
         [
             node.id, node.parent, node.redo, node.name, node.time, node.title, node.commit, node.snapshot,
-            node.needs, node.given,
+            node.needs, node.given, node.hidden,
         ]
         for _, node in sorted(log.nodes.items())
     ]  # fmt: skip
@@ -271,10 +273,14 @@ def _pairs(value: Any) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((prefix, oid) for prefix, oid in value)
 
 
+def _parse_node(item: Any) -> Node:
+    return replace(Node(*item[:8]), needs=_pairs(item[8]), given=_pairs(item[9]), hidden=tuple(*item[10:]))
+
+
 def _parse_log(value: Any) -> Log:
     if value["version"] != _VERSION:
         raise ValueError("it is of a later version")
-    nodes = {item[0]: replace(Node(*item), needs=_pairs(item[-2]), given=_pairs(item[-1])) for item in value["nodes"]}
+    nodes = {item[0]: _parse_node(item) for item in value["nodes"]}
     log = Log(value["current"], value["change"], nodes, _pairs(value["shallow"]))
     if log.current not in nodes:
         raise ValueError("the live state is not in it")

@@ -10,7 +10,7 @@ import pytest
 import zygote
 
 import jellyformat
-from jellyformat import changeover, moving, undoing  # noqa: F401  # imported before forking
+from jellyformat import moving, undoing  # noqa: F401  # imported before forking
 from jellyformat.repository import find
 from jellyformat.restorejournal import Change, Changer
 from jellyformat.undolog import Store

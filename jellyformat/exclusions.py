@@ -1,0 +1,116 @@
+"""What git ignores around a restore: files of the user's that stay are noted in ``info/exclude``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+
+from jellyformat.fileio import read_optional
+from jellyformat.ignore import Ignore
+from jellyformat.planning import Target, ancestors
+from jellyformat.present import Present, PresentRepository, is_ignored
+from jellyformat.reader import Container
+from jellyformat.repository import Repository, layout_at
+
+_BEGIN, _END = b"# jellyformat: ignored when a snapshot was restored\n", b"# jellyformat: end\n"
+_SPECIAL = re.compile(rb"([\\*?\[\]! #])")
+
+
+def shown_of(present: Present) -> tuple[bytes, ...]:
+    """What the capture leaves out like ignored files, though git shows it: files that carry snapshots."""
+    rules: dict[bytes, Ignore] = {}
+    found: list[bytes] = []
+    for path in present.ignored:
+        part = present.repository_of(path.rstrip(b"/"))
+        if part.prefix not in rules:
+            rules[part.prefix] = part.repository.rules({entry.path: entry for entry in part.entries})[0]
+        if not is_ignored(rules[part.prefix], path[len(part.prefix) :]):
+            found.append(path)
+    return tuple(found)
+
+
+def hidden_of(present: Present, box: Container, target: Target) -> tuple[bytes, ...]:
+    """Files that were written for a snapshot, and that git ignores now that they are there: undo has to know them.
+
+    Args:
+        present: What was there before.
+        box: The snapshot.
+        target: What is there now.
+    """
+    found: list[bytes] = []
+    for prefix, state in box.manifest.state.walk():
+        layout = layout_at(present.path(prefix[:-1])) if prefix else present.outer.repository.layout
+        if state.worktree is None or layout is None or prefix not in target.repositories:
+            continue
+        flat = box.checker.flat(state)
+        untracked = [path for path in flat.worktree if path not in flat.index and prefix + path in target.files]
+        if untracked:
+            ignore, _ = Repository(layout).rules({})
+            found += [prefix + path for path in untracked if is_ignored(ignore, path)]
+    return tuple(sorted(found))
+
+
+def exclude_maker(
+    present: Present,
+    target: Target,
+    part: PresentRepository,
+    stays: set[bytes],
+    shown: frozenset[bytes],
+    excludes: dict[bytes, bytes | None] | None,
+    kept: list[bytes],
+) -> Callable[[], bytes | None] | None:
+    """What makes ``info/exclude`` when the worktree is as wanted; None where it stays as it is.
+
+    Files that git ignored, and would no longer, stay where they are, and stay ignored.
+
+    Args:
+        present: What is there.
+        target: What is wanted.
+        part: The repository.
+        stays: Paths that stay whatever the target says.
+        shown: Ignored paths that git shows all the same in the target.
+        excludes: ``info/exclude`` as it is to be, by the repository's prefix; None leaves our own lines out.
+        kept: The paths that are noted are put in here.
+    """
+    prefix = part.prefix
+    now = read_optional(part.repository.layout.common_dir + b"/info/exclude")
+    base = now if excludes is None or prefix not in excludes else excludes[prefix]
+    own, lines = _split(base or b"")
+    left = [path[len(prefix) :] for path in (*present.ignored, *sorted(stays)) if path.startswith(prefix)]
+    left = [path for path in left if present.repository_of(prefix + path.rstrip(b"/")).prefix == prefix]
+    used = target.files.keys() | target.directories.keys()
+    used |= {above for path in used for above in ancestors(path)}
+    left = [path for path in left if prefix + path.rstrip(b"/") not in used]
+    if base == now and not left and not lines:
+        return None
+
+    def make() -> bytes | None:
+        ignore, _ = Repository(part.repository.layout).rules({})
+        wanted = [line for line in lines if excludes is not None]
+        for path in left:
+            line = b"/" + _SPECIAL.sub(rb"\\\1", path) + b"\n"
+            full = present.path(prefix + path.rstrip(b"/"))
+            if prefix + path in shown or line in wanted or not os.path.lexists(full) or b"\n" in path:
+                continue
+            if line in lines or not is_ignored(ignore, path):
+                wanted.append(line)
+                kept.append(prefix + path)
+        content = own if not wanted else own + _BEGIN + b"".join(wanted) + _END
+        if wanted == lines:
+            content = base or b""
+        if base is None and not content:
+            return None if now is None else b""
+        return None if content == now else content
+
+    return make
+
+
+def _split(exclude: bytes) -> tuple[bytes, list[bytes]]:
+    """The user's own part of ``info/exclude``, and our lines."""
+    begin = exclude.find(_BEGIN)
+    end = exclude.find(_END, begin)
+    if begin < 0 or end < 0:
+        return exclude if exclude.endswith(b"\n") or not exclude else exclude + b"\n", []
+    lines = exclude[begin + len(_BEGIN) : end].splitlines(keepends=True)
+    return exclude[:begin] + exclude[end + len(_END) :], lines

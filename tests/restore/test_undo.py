@@ -1,0 +1,271 @@
+"""Undo, redo and history over many steps: nothing that was done between is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import images
+import pytest
+from states import Repo, base, git
+
+import jellyformat
+from jellyformat import Stepped
+from jellyformat.errors import Busy, JellyError, SystemFailure
+from jellyformat.undoing import NothingToUndo
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    return base(tmp_path / "r")
+
+
+def read(repo: Repo, path: str) -> bytes:
+    return (repo.path / path).read_bytes()
+
+
+def kept(repo: Repo, name: str) -> Path:
+    """A snapshot of the repository as it is, beside it."""
+    file = repo.path.with_name(f"{name}.jelly")
+    file.write_bytes(images.take(repo.path).data)
+    return file
+
+
+def elsewhere(tmp_path: Path, text: bytes = b"other\n") -> Path:
+    """A snapshot of another repository, whose history ends at its HEAD."""
+    other = base(tmp_path / "elsewhere")
+    for version in (b"before\n", text):
+        other.write("src/train.py", version)
+        other.commit("other")
+    file = tmp_path / "elsewhere.jelly"
+    file.write_bytes(images.take(other.path).data)
+    images.remove(other.path)
+    return file
+
+
+def test_many_steps(repo: Repo, tmp_path: Path) -> None:
+    """Back and forth over ten restores, each of another state, in steps of one and of many."""
+    looks = []
+    files = []
+    for number in range(10):
+        repo.write("step.txt", b"%d\n" % number)
+        repo.write(f"only_{number}.txt", b"x\n")
+        if number % 3 == 0:
+            repo.git("add", ".")
+        files.append(kept(repo, str(number)))
+    for file in reversed(files):
+        looks.append(images.image(repo.path))
+        jellyformat.restore(file, repo.path)
+    looks.append(images.image(repo.path))
+    for number in range(9, -1, -1):
+        jellyformat.undo(repo.path)
+        assert images.differences(looks[number], images.image(repo.path)) == []
+    with pytest.raises(NothingToUndo):
+        jellyformat.undo(repo.path)
+    assert images.differences(looks[0], images.image(repo.path)) == []
+    for number in range(1, 11):
+        jellyformat.redo(repo.path)
+        assert images.differences(looks[number], images.image(repo.path)) == []
+    with pytest.raises(NothingToUndo):
+        jellyformat.redo(repo.path)
+    assert jellyformat.undo(repo.path, 7).steps == 7
+    assert images.differences(looks[3], images.image(repo.path)) == []
+    jellyformat.undo(repo.path, to=9)
+    assert images.differences(looks[9], images.image(repo.path)) == []
+    entries = jellyformat.history(repo.path)
+    assert [entry.state for entry in entries] == list(range(11))
+    assert [entry.state for entry in entries if entry.live] == [9]
+    with pytest.raises(NothingToUndo):
+        jellyformat.undo(repo.path, 10)
+    assert images.differences(looks[9], images.image(repo.path)) == []
+
+
+def test_commits_made_since_survive_gc(repo: Repo, tmp_path: Path) -> None:
+    """Work committed on the detached HEAD is on no branch after undo: it comes back with redo, gc or not."""
+    file = elsewhere(tmp_path)
+    jellyformat.restore(file, repo.path)
+    repo.write("new.py", b"found the bug\n")
+    repo.commit("on a detached HEAD")
+    made = git(repo.path, "rev-parse", "HEAD")
+    before = images.image(repo.path)
+    jellyformat.undo(repo.path)
+    repo.git("reflog", "expire", "--expire=now", "--all")
+    repo.git("gc", "-q", "--prune=now")
+    assert git(repo.path, "cat-file", "-t", made.decode().strip()) == b"commit\n"
+    jellyformat.redo(repo.path)
+    assert git(repo.path, "rev-parse", "HEAD") == made
+    found = images.differences(before, images.image(repo.path))
+    assert [item for item in found if ".git/" not in item] == []
+    assert git(repo.path, "fsck", "--no-dangling") == b""
+
+
+def test_the_same_snapshot_twice(repo: Repo, tmp_path: Path) -> None:
+    """The commit came the first time: that does not make it the user's, and the end of its history goes again."""
+    file = elsewhere(tmp_path)
+    before = images.image(repo.path)
+    for _ in range(3):
+        jellyformat.restore(file, repo.path)
+        assert (repo.path / ".git" / "shallow").exists()
+        jellyformat.undo(repo.path)
+        assert images.differences(before, images.image(repo.path)) == []
+
+
+def test_files_that_git_ignores_where_they_come_to(repo: Repo, tmp_path: Path) -> None:
+    """A rule of the user's that stays hides what was restored: it goes again all the same, and comes back."""
+    other = base(tmp_path / "other")
+    other.write("notes.txt", b"kept by --include\n")
+    other.write("deep/inner/notes.txt", b"too\n")
+    other.write(".gitignore", read(other, ".gitignore") + b"notes.txt\n")
+    other.commit("ignored")
+    file = tmp_path / "x.jelly"
+    snap = jellyformat.snapshot(other.path, include=["notes.txt"], environment=False)
+    file.write_bytes(snap.data)
+    assert b"notes.txt" in snap.manifest.summary.untracked
+    before = images.image(repo.path)
+    jellyformat.restore(file, repo.path)
+    assert read(repo, "notes.txt") == b"kept by --include\n"
+    after = images.image(repo.path)
+    jellyformat.undo(repo.path)
+    assert images.differences(before, images.image(repo.path)) == []
+    jellyformat.redo(repo.path)
+    assert images.differences(after, images.image(repo.path)) == []
+    repo.write("notes.txt", b"changed since\n")
+    changed = images.image(repo.path)
+    jellyformat.undo(repo.path)
+    assert images.differences(before, images.image(repo.path)) == []
+    jellyformat.redo(repo.path)
+    assert images.differences(changed, images.image(repo.path)) == []
+
+
+def test_an_ignored_file_in_the_way(repo: Repo, tmp_path: Path) -> None:
+    """The user's .env is replaced by the snapshot's, and comes back byte for byte, with its mode and time."""
+    other = base(tmp_path / "other")
+    other.write(".env", b"OTHER=1\n")
+    other.git("add", "-f", ".env")
+    other.commit("tracked there")
+    file = tmp_path / "x.jelly"
+    file.write_bytes(images.take(other.path).data)
+    repo.write(".git/info/exclude", b".env\n")
+    env = repo.path / ".env"
+    env.write_bytes(b"MINE=1\n")
+    env.chmod(0o600)
+    os.utime(env, (1, 1))
+    jellyformat.restore(file, repo.path)
+    assert env.read_bytes() == b"OTHER=1\n"
+    jellyformat.undo(repo.path)
+    assert env.read_bytes() == b"MINE=1\n"
+    assert env.stat().st_mode & 0o777 == 0o600
+    assert env.stat().st_mtime == 1
+
+
+_ONE = "import sys, jellyformat; jellyformat.restore(sys.argv[1], sys.argv[2])"
+
+
+def test_restores_at_once(repo: Repo, tmp_path: Path) -> None:
+    """Eight processes restore two snapshots into one repository: each is done whole, or refused and changes nothing."""
+    repo.append("README.md")
+    before = images.image(repo.path)
+    files = [elsewhere(tmp_path, b"%d\n" % number).rename(tmp_path / f"{number}.jelly") for number in range(2)]
+    running = [
+        subprocess.Popen([sys.executable, "-c", _ONE, files[number % 2], repo.path], stderr=subprocess.PIPE)
+        for number in range(8)
+    ]
+    told = [process.communicate()[1] for process in running]
+    done = [process.returncode for process in running].count(0)
+    assert done >= 1
+    for process, text in zip(running, told, strict=True):
+        assert process.returncode == 0 or b"Busy" in text, text.decode()
+    assert len(jellyformat.history(repo.path)) == done + 1
+    assert git(repo.path, "status", "--porcelain") in (b"", b"?? README.md\n")
+    jellyformat.undo(repo.path, done)
+    assert images.differences(before, images.image(repo.path)) == []
+
+
+def test_git_at_work(repo: Repo, tmp_path: Path) -> None:
+    file = elsewhere(tmp_path)
+    before = images.image(repo.path)
+    repo.write(".git/index.lock", b"")
+    with pytest.raises(Busy, match=r"index\.lock"):
+        jellyformat.restore(file, repo.path)
+    (repo.path / ".git" / "index.lock").unlink()
+    assert images.differences(before, images.image(repo.path)) == []
+
+
+def test_threads(repo: Repo, tmp_path: Path) -> None:
+    """The same in threads of one process."""
+    file = elsewhere(tmp_path)
+    before = images.image(repo.path)
+    results: list[object] = []
+
+    def work() -> None:
+        try:
+            results.append(jellyformat.restore(file, repo.path))
+        except JellyError as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = [item for item in results if isinstance(item, jellyformat.Restored)]
+    assert done
+    assert all(isinstance(item, (jellyformat.Restored, Busy)) for item in results)
+    jellyformat.undo(repo.path, len(done))
+    assert images.differences(before, images.image(repo.path)) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_full_disk(tmp_path: Path) -> None:
+    """A filesystem that really is full, wherever it gets full: nothing changes, and when there is room it works."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", mount], check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        repo = base(mount / "r")
+        repo.append("README.md")
+        file = tmp_path / "x.jelly"
+        other = base(tmp_path / "other")
+        for number in range(40):
+            other.write(f"data/{number}.bin", os.urandom(9_000))
+        file.write_bytes(images.take(other.path).data)
+        before = images.image(repo.path)
+        filler = mount / "filler"
+        refused = 0
+        for room in (4_096, 60_000, 200_000, 420_000, 800_000):
+            filler.unlink(missing_ok=True)
+            free = os.statvfs(mount).f_bavail * os.statvfs(mount).f_frsize
+            filler.write_bytes(b"x" * max(0, free - room))
+            try:
+                jellyformat.restore(file, repo.path)
+                jellyformat.undo(repo.path)
+            except SystemFailure:
+                refused += 1
+            filler.unlink()
+            if len(jellyformat.history(repo.path)) > 1 and jellyformat.history(repo.path)[1].live:
+                jellyformat.undo(repo.path)  # there was room for the restore, and none for its undo
+            assert images.differences(before, images.image(repo.path)) == [], room
+            images.remove(repo.path / ".git" / "jellyformat")
+        assert refused >= 2
+        jellyformat.restore(file, repo.path)
+        assert read(repo, "data/1.bin") == read(other, "data/1.bin")
+    finally:
+        subprocess.run(["umount", "-l", mount], check=True)
+
+
+def test_a_branch_that_moved_since(repo: Repo, tmp_path: Path) -> None:
+    """HEAD was on it: the branch is the user's and stays where it is, so HEAD is detached at the commit it was."""
+    file = elsewhere(tmp_path)
+    was = git(repo.path, "rev-parse", "HEAD")
+    jellyformat.restore(file, repo.path)
+    repo.git("branch", "-f", "main", "HEAD")
+    moved = git(repo.path, "rev-parse", "main")
+    done: Stepped = jellyformat.undo(repo.path)
+    assert done.detached == "main"
+    assert git(repo.path, "rev-parse", "HEAD") == was
+    assert git(repo.path, "rev-parse", "main") == moved
