@@ -134,8 +134,19 @@ def fingerprint(source: FileSource, length: int) -> bytes:
     return digest.digest()
 
 
-def heal(target: Path, host: int) -> str | None:
+def is_journal(path: Path) -> bool:
+    """Whether the file ``path`` begins as a journal does. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def heal(target: Path, host: int, *, dry_run: bool = False) -> str | None:
     """Mend what a dead process left half done; ``host`` is ``target``, open for writing and locked.
+
+    Args:
+        target: The host, no symbolic link.
+        host: Its descriptor.
+        dry_run: Only say what would be done; ``host`` may be open for reading alone.
 
     Returns:
         What was done, for people; None where there was nothing to do.
@@ -159,26 +170,28 @@ def heal(target: Path, host: int) -> str | None:
         if not lock(fd):
             raise Busy(f"another process is at work on {target}")
         journal, inode, mark, done = _read(path, fd, target)
+        half_done = False
+        if journal is None:
+            journal = Journal(path, fd, 0, 0)
+            what = "removed a journal that was never finished; the file had not been changed"
+        elif done:
+            what = "the last change had been completed; removed its journal"
+        elif inode != now.st_ino or fingerprint(FileSource.of(host), journal.keep) != mark:
+            what = "removed the journal of a file that has been replaced since; this one was not changed"
+        else:
+            half_done = True
+            what = f"a change was broken off; put back as it was before, {journal.size} bytes"
+        if half_done and not dry_run:
+            journal.roll_back(host)
     except BaseException:
         with contextlib.suppress(OSError):
             release(fd)
         raise
-    if journal is None:
-        Journal(path, fd, 0, 0).remove()
-        return f"{target}: removed a journal that was never finished; the file had not been changed"
-    if done:
-        journal.remove()
-        return f"{target}: the last change had been completed; removed its journal"
-    if inode != now.st_ino or fingerprint(FileSource.of(host), journal.keep) != mark:
-        journal.remove()
-        return f"{target}: removed the journal of a file that has been replaced since; this one was not changed"
-    try:
-        journal.roll_back(host)
-    except BaseException:
+    if dry_run:
         journal.close()
-        raise
-    journal.remove()
-    return f"{target}: a change was broken off; the file is as it was before, {journal.size} bytes"
+    else:
+        journal.remove()
+    return f"{target}: {what}"
 
 
 def _read(path: Path, fd: int, target: Path) -> tuple[Journal | None, int, bytes, bool]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +15,10 @@ from pathlib import Path
 from jellyformat.errors import RefusedExists, SystemFailure
 from jellyformat.fileio import hidden_name, lock, release, sync, sync_directory, system_errors, write_at
 
+TEMPORARY = re.compile(r"\..+\.jelly-[0-9a-f]{12}\.tmp", re.DOTALL)
+"""The name of a temporary file."""
+FOLDER = re.compile(r"\.jelly-[0-9a-f]{12}\.tmp")
+"""The name of a directory that a framework saves into."""
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES))
 
 
@@ -80,14 +86,75 @@ def temporary(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
                 path.unlink()
 
 
+@contextlib.contextmanager
+def temporary_folder(directory: Path) -> Iterator[Path]:
+    """A new directory in ``directory``, locked as long as its process lives, and gone at the end."""
+    while True:
+        path = directory / f".jelly-{secrets.token_hex(6)}.tmp"
+        path.mkdir(0o700)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            alive = True
+            with contextlib.suppress(OSError):  # without locks, nobody removes it
+                alive = lock(fd)
+            if alive and path.exists():  # else somebody removed it before it was locked
+                yield path
+                return
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            release(fd)
+
+
+def remove_stale(path: Path, *, dry_run: bool = False) -> bool:
+    """Remove a temporary file or directory whose process is dead.
+
+    Args:
+        path: Its name is one of ours.
+        dry_run: Only say whether it would go.
+
+    Returns:
+        Whether it is stale; what is no file or directory is not.
+
+    Raises:
+        OSError: it cannot be told, or it cannot be removed.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        mode = os.fstat(fd).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or not lock(fd):
+            return False
+        if not dry_run:
+            if stat.S_ISDIR(mode):
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        return True
+    finally:
+        release(fd)
+
+
+def sweep_folders(directory: Path) -> None:
+    """Remove the directories in ``directory`` that a framework was saving into when its process died."""
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            if FOLDER.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    remove_stale(path)
+
+
 def temporary_path(target: Path) -> Path:
     """A new name for a temporary file beside ``target``."""
     return target.with_name(hidden_name(target.name, f".jelly-{secrets.token_hex(6)}.tmp"))
 
 
+def temporary_begin(target: Path) -> str:
+    """What the names of all temporary files for ``target`` begin with."""
+    return hidden_name(target.name, ".jelly-############.tmp").partition("############")[0]
+
+
 def sweep(target: Path) -> None:
     """Remove temporary files for ``target`` that nobody locks: their processes are dead."""
-    begin = hidden_name(target.name, ".jelly-############.tmp").partition("############")[0]
+    begin = temporary_begin(target)
     with contextlib.suppress(OSError):
         for path in target.parent.iterdir():
             if path.name.startswith(begin) and path.name.endswith(".tmp"):

@@ -6,12 +6,11 @@ import contextlib
 import io
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from jellyformat import fileio, training
+from jellyformat import fileio, newfile, training
 from jellyformat.errors import JellyError
 from jellyformat.host import Append, Copy, Plan, Rewrite
 from jellyformat.snapshots import Snapshot
@@ -43,8 +42,7 @@ def save_beside(
         JellyError: with ``strict``. Whatever goes wrong, ``path`` is as it was.
     """
     target = Path(os.path.realpath(path))
-    folder = Path(tempfile.mkdtemp(prefix=".jelly-", dir=target.parent))
-    try:
+    with newfile.temporary_folder(target.parent) as folder:
         beside = folder / target.name
         write(str(beside))
         if snapshot is not None:
@@ -54,8 +52,7 @@ def save_beside(
         beside.replace(target)
         with contextlib.suppress(OSError):  # not every system can sync a directory
             fileio.sync_directory(target.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    newfile.sweep_folders(target.parent)  # only now: what a killed process had saved was the best there was
 
 
 def embedded(data: bytes, adapter: Planner, snapshot: Snapshot | None, *, strict: bool) -> bytes:
