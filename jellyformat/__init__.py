@@ -21,6 +21,8 @@ from jellyformat.version import __version__
 if TYPE_CHECKING:
     from jellyformat.errors import JellyError
     from jellyformat.exporter import export
+    from jellyformat.fixing import fix
+    from jellyformat.mending import Left
     from jellyformat.reader import Container, File
     from jellyformat.reader import open_container as open
     from jellyformat.restorer import Restored, restore
@@ -34,12 +36,14 @@ _PLACES = {
     "File": ("reader", "File"),
     "HistoryEntry": ("undoing", "HistoryEntry"),
     "JellyError": ("errors", "JellyError"),
+    "Left": ("mending", "Left"),
     "Report": ("verifier", "Report"),
     "Restored": ("restorer", "Restored"),
     "Snapshot": ("snapshots", "Snapshot"),
     "Stepped": ("undoing", "Stepped"),
     "embed": ("snapshots", "embed"),
     "export": ("exporter", "export"),
+    "fix": ("fixing", "fix"),
     "history": ("undoing", "history"),
     "load": ("snapshots", "load"),
     "open": ("reader", "open_container"),
@@ -57,6 +61,7 @@ __all__ = [
     "File",
     "HistoryEntry",
     "JellyError",
+    "Left",
     "Report",
     "Restored",
     "Snapshot",
@@ -64,6 +69,7 @@ __all__ = [
     "__version__",
     "embed",
     "export",
+    "fix",
     "history",
     "load",
     "open",

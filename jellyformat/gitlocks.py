@@ -58,7 +58,7 @@ def release_locks_of(store: Store, git_dir: bytes) -> None:
             path.unlink()
 
 
-def release_locks(store: Store) -> list[str]:
+def release_locks(store: Store, *, dry_run: bool = False) -> list[str]:
     """Take our locks away again, and no others; which there were. Only while the store is locked. Raises OSError."""
     released: list[str] = []
     note = store.path / "locks"
@@ -78,7 +78,9 @@ def release_locks(store: Store) -> list[str]:
             path = Path(os.fsdecode(os.path.normpath(os.path.join(home, place, name))))
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 if os.path.samestat(path.lstat(), token):
-                    path.unlink()
                     released.append(str(path))
-    note.unlink()
+                    if not dry_run:
+                        path.unlink()
+    if not dry_run:
+        note.unlink()
     return released

@@ -96,12 +96,13 @@ def _beginning(owner: bytes) -> str:
     return f"tmp_jelly_{hashlib.sha256(owner).hexdigest()[:12]}_"
 
 
-def sweep_packs(objects_dir: Path, owner: bytes) -> list[str]:
+def sweep_packs(objects_dir: Path, owner: bytes, *, dry_run: bool = False) -> list[str]:
     """Remove packs that ``owner`` has not finished; which there were."""
     removed = []
     for path in (objects_dir / "pack").glob(_beginning(owner) + "*"):
         with contextlib.suppress(OSError):
-            path.unlink()
+            if not dry_run:
+                path.unlink()
             removed.append(path.name)
     return removed
 

@@ -32,6 +32,10 @@ _VERSION = 1
 _FIND = "look at it with: python -m jellyformat fix"
 
 
+LOG, COPY = "log", "log.copy"
+"""The history list, and the same again, from which `fix` mends it."""
+
+
 class DamagedLog(RefusedRepository):
     """The history list cannot be read."""
 
@@ -171,22 +175,42 @@ class Store:
         Raises:
             DamagedLog: it cannot be understood.
         """
+        fault: Exception
         try:
-            data = (self.path / "log").read_bytes()
-        except FileNotFoundError:
-            return Log()
+            return self._parsed(LOG)
+        except FileNotFoundError as error:
+            if not os.path.lexists(self.path / COPY):
+                return Log()
+            fault = error
+        except ValueError as error:
+            fault = error
+        raise DamagedLog(
+            f"the list of restores in {self.path} is damaged: {fault}",
+            hint="nothing was changed, and the states it lists are still there; "
+            "python -m jellyformat fix writes the list again from them",
+        ) from fault
+
+    def read_copy(self) -> Log | None:
+        """The list's copy, which may be one change behind; None where there is none that can be understood."""
+        try:
+            return self._parsed(COPY)
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _parsed(self, name: str) -> Log:
+        """A list. Raises FileNotFoundError, or ValueError where it cannot be understood."""
+        data = (self.path / name).read_bytes()
         try:
             return _parse_log(unseal(data))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedLog(
-                f"the list of restores in {self.path} is damaged: {error}",
-                hint="nothing was changed, and the states it lists are still there; "
-                "python -m jellyformat fix writes the list again from them",
-            ) from error
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise ValueError(f"it has another form: {error}") from error
 
     def write_log(self, log: Log) -> None:
-        """Replace the list. Raises OSError."""
-        self.write("log", seal(_format_log(log)))
+        """Replace the list, then its copy. Raises OSError where the list was not replaced."""
+        data = seal(_format_log(log))
+        self.write(LOG, data)
+        with contextlib.suppress(OSError):  # the next change writes it again
+            self.write(COPY, data)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file here, whole or not at all, so that it lasts. Raises OSError."""
@@ -204,11 +228,15 @@ class Store:
 
     # -- clearing up -------------------------------------------------------------------------------------------
 
-    def sweep(self, log: Log) -> list[str]:
+    def sweep(self, log: Log, *, dry_run: bool = False) -> list[str]:
         """Remove what no change and no node needs any more; only while locked and without a journal.
 
+        Args:
+            log: The list.
+            dry_run: Remove nothing.
+
         Returns:
-            What was removed.
+            What was, or would be, removed.
         """
         removed: list[str] = []
         wanted = {node.name for node in log.nodes.values()}
@@ -219,7 +247,8 @@ class Store:
                 continue
             if os.path.lexists(path):
                 removed.append(str(path.relative_to(self.path)))
-                remove(path)
+                if not dry_run:
+                    remove(path)
         return removed
 
 
