@@ -91,10 +91,10 @@ class Boundaries:
 
         Entries of ours that neither the target nor a ref of ours needs go again.
         """
-        oids, _ = reachable(box, roots_of(state))
-        mine = set(oids)
+        ends = box.manifest.history.shallow
+        mine = set(reachable(box, roots_of(state))[0]) if ends else set()
         new: set[bytes] = set()
-        for oid in box.manifest.history.shallow:
+        for oid in ends:
             if oid in mine:
                 parents = parse_commit(box.pool.read(oid), OID_LENGTH[state.object_format]).parents
                 if any(oid not in mine and (part is None or part.repository.size(oid) is None) for oid in parents):

@@ -24,6 +24,8 @@ _DEPTH = 40
 """Deltas in a chain: more makes reading slow."""
 _WINDOW_BYTES = 64 << 20
 """Bytes of objects kept as bases for deltas."""
+_SHORT = 96
+"""Bytes; shorter data are stored."""
 _REMOTE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _URL = re.compile(
     rb"(https?|ssh|git)://[^\x00-\x20\x7f\"\\#;-][^\x00-\x20\x7f\"\\#;]*|/[^\x00-\x1f\x7f\"\\#;]*", re.IGNORECASE
@@ -109,10 +111,10 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
         depth = 0
         if delta is not None and base is not None:
             head = _entry_head(_OFS_DELTA, len(delta)) + _offset(offset - base[1])
-            packed = head + zlib.compress(delta, 1)
+            packed = head + _deflated(delta)
             depth = base[2] + 1
         else:
-            packed = _entry_head(kind, len(content)) + zlib.compress(content, 1)
+            packed = _entry_head(kind, len(content)) + _deflated(content)
         if oid in names and depth < _DEPTH:
             held += len(content) - (len(base[0]) if base is not None else 0)
             bases[key] = content, offset, depth
@@ -135,6 +137,14 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
     naming = _sha(object_format)
     naming.update(b"".join(oid for oid, _, _ in found))
     return Pack(naming.hexdigest(), parts, _pack_index(found, trailer, object_format))
+
+
+def _deflated(data: bytes) -> bytes:
+    """A zlib stream (RFC 1950); where compression would not pay for its start, of one stored block."""
+    if len(data) > _SHORT:
+        return zlib.compress(data, 1)
+    length = struct.pack("<HH", len(data), len(data) ^ 0xFFFF)
+    return b"\x78\x01\x01" + length + data + struct.pack(">I", zlib.adler32(data))
 
 
 def _entry_head(kind: int, size: int) -> bytes:

@@ -50,6 +50,7 @@ class ObjectStore:
         self._cache: OrderedDict[tuple[int, int], tuple[int, bytes]] = OrderedDict()
         self._cached = 0
         self._sizes: dict[bytes, int] = {}
+        self._fans: dict[bytes, bool] = {}
 
     def read(self, oid: bytes) -> tuple[int, bytes]:
         """Kind and content of an object by raw id.
@@ -78,6 +79,8 @@ class ObjectStore:
     def _loose(self, oid: bytes) -> tuple[int, bytes] | None:
         name = oid.hex().encode()
         for place in self._directories:
+            if not self._has_fan(place, name[:2]):
+                continue
             with suppress(FileNotFoundError), open(os.path.join(place, name[:2], name[2:]), "rb") as file:
                 header, nul, content = zlib.decompress(file.read()).partition(b"\0")
                 kind, _, size = header.partition(b" ")
@@ -85,6 +88,14 @@ class ObjectStore:
                     raise BadPack(f"loose object {oid.hex()} is damaged")
                 return _KINDS[kind], content
         return None
+
+    def _has_fan(self, place: bytes, fan: bytes) -> bool:
+        """Whether there are loose objects whose names begin so; thousands may be asked for that are not there."""
+        path = os.path.join(place, fan)
+        found = self._fans.get(path)
+        if found is None:
+            found = self._fans[path] = os.path.isdir(path)
+        return found
 
     def _packed(self, oid: bytes) -> tuple[int, bytes] | None:
         for number, pack in enumerate(self._packs):

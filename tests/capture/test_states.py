@@ -159,3 +159,10 @@ def compare_export(snap: jellyformat.Snapshot, truth: Truth, target: Path) -> No
     assert {path: item for path, item in found.items() if path not in stored} == expected
     assert stored <= found.keys()
     assert not empty
+
+
+def test_the_table_is_true() -> None:
+    """STATES.md lists every state, with what these tests assert of it."""
+    import table
+
+    assert Path(table.__file__).with_name("STATES.md").read_text(encoding="utf-8") == table.table()

@@ -110,6 +110,7 @@ class Built:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._said: dict[str, dict[str, bytes]] = {}
 
     def __enter__(self) -> Built:
         return self
@@ -126,6 +127,12 @@ class Built:
             place.mkdir()
             STATES[name](place / "r")
         return place / "r"
+
+    def said(self, name: str) -> dict[str, bytes]:
+        """What git says of the state."""
+        if name not in self._said:
+            self._said[name] = said(self.repository(name))
+        return self._said[name]
 
     def snapshot(self, name: str) -> Path:
         """The state's snapshot."""

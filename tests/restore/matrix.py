@@ -8,7 +8,8 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from images import Built, Image, differences, image, refs, remove, said, take
+from images import QUIET, Built, Image, differences, image, refs, remove, said, take
+from states import git
 
 import jellyformat
 from jellyformat.model import State
@@ -81,6 +82,7 @@ class Under:
         self.name, self._built, self._place = name, built, place
         self.target = built.fresh(name, place)
         self._before = Look.at(self.target)
+        self._checked = _fsck(self.target)
 
     def __enter__(self) -> Under:
         return self
@@ -88,10 +90,17 @@ class Under:
     def __exit__(self, *unused: object) -> None:
         remove(self._place)
 
+    def settle(self) -> None:
+        """Check that git still says what it said at first, and that no object is missing that was there."""
+        _same(self._before, Look.at(self.target), "in the end")
+        checked = _fsck(self.target)
+        if checked != self._checked:
+            raise Wrong(f"git fsck: {self._checked!r} → {checked!r}")
+
     def check(self, over: str) -> str:
         """Restore the state ``over``; what came of it: ``done`` or the class of the refusal."""
         try:
-            return self._check(over, self._built.repository(over), self._built.snapshot(over))
+            return self._check(over, self._built.snapshot(over))
         except jellyformat.JellyError as error:
             raise Wrong(f"{error.error_class}: {error.message}") from error
         finally:
@@ -105,7 +114,7 @@ class Under:
             found = self.target / text
         shutil.rmtree(found / "jellyformat", ignore_errors=True)
 
-    def _check(self, over: str, source: Path, file: Path) -> str:
+    def _check(self, over: str, file: Path) -> str:
         target, before = self.target, self._before
         try:
             done = jellyformat.restore(file, target, any_names=True, without_operation=True)
@@ -120,7 +129,7 @@ class Under:
         if after.refs != before.refs:
             raise Wrong(f"refs: {before.refs!r} → {after.refs!r}")
         if over not in OWN_RULES and self.name not in OWN_RULES:
-            for name, text in said(source).items():
+            for name, text in self._built.said(over).items():
                 if after.said[name] != text:
                     raise Wrong(f"git says another {name}:\n{text!r}\n{after.said[name]!r}")
         if over not in LEFT_OUT and self.name not in OWN_RULES and wanted.worktree is not None:
@@ -134,12 +143,18 @@ class Under:
             raise Wrong(f"state {done.state}")
         _untouched(before, after)
         jellyformat.undo(target)
-        _same(before, Look.at(target), "undone")
+        # where every byte is the same git says the same; `settle` asks it all the same
+        _same(before, Look.at(target, asked=before), "undone")
         jellyformat.redo(target)
-        _same(after, Look.at(target), "redone")
+        _same(after, Look.at(target, asked=after), "redone")
         jellyformat.undo(target)
         _same(before, Look.at(target, asked=before), "undone twice")
         return "done"
+
+
+def _fsck(path: Path) -> bytes:
+    """What git finds missing or broken."""
+    return git(path, "fsck", "--no-dangling", "--no-progress", extra=QUIET, fails=True)
 
 
 def _untouched(before: Look, after: Look) -> None:

@@ -52,6 +52,7 @@ def test_restore_undo_redo(under: str, built: Built, tmp_path: Path) -> None:
                 pytest.fail(f"{over} over {under}: {error}")
             refused = "bare" in TRAITS[under] or TRAITS[over] & {"sha256"} != TRAITS[under] & {"sha256"}
             assert result == ("refused.repository" if refused else "done"), f"{over} over {under}"
+        place.settle()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,4 +73,4 @@ def test_restore_into_a_new_repository(name: str, built: Built, tmp_path: Path) 
     if name not in matrix.LEFT_OUT:
         assert matrix.plain(take(target).manifest.state) == matrix.plain(wanted)
     if name not in matrix.OWN_RULES:
-        assert said(target) == said(built.repository(name))
+        assert said(target) == built.said(name)
