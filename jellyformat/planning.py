@@ -197,7 +197,8 @@ class Planner:
         for path in sorted(self._directories):
             self._directory(path)
         for path in sorted(self._target.absent - self._stays - self._directories):
-            self._clear(path)
+            if self._is_below_directories(path):
+                self._clear(path)
         self._unwanted()
         for path in [path for path in plan.parks if any(above in plan.parks for above in ancestors(path))]:
             del plan.parks[path]  # it goes with what is above it
@@ -338,6 +339,16 @@ class Planner:
             return found
         self._park(path)
         return None
+
+    def _is_below_directories(self, path: bytes) -> bool:
+        """Whether all above ``path`` are directories; else there is nothing at it, and what is above may be wanted."""
+        for above in reversed(list(ancestors(path))):
+            try:
+                if not stat.S_ISDIR(os.lstat(self._present.path(above)).st_mode):
+                    return False
+            except FileNotFoundError:
+                return False
+        return True
 
     def _is_real(self, directory: bytes) -> bool:
         """Whether there is a directory; a file or link in its place goes."""
