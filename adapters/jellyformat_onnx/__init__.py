@@ -1,0 +1,7 @@
+"""The host adapter for ONNX models: one more field behind the message, which every reader skips (SPEC 14.10)."""
+
+from __future__ import annotations
+
+from jellyformat_onnx.adapter import ADAPTER, OnnxAdapter
+
+__all__ = ["ADAPTER", "OnnxAdapter"]
