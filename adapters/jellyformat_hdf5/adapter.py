@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 from jellyformat.errors import CorruptLocator
@@ -39,9 +40,11 @@ class Hdf5Adapter:
         head = read_exactly(source, 0, min(LOCATOR_LENGTH, source.size))
         if not head.endswith(END_MAGIC):
             return None
-        length = user_block_length(int.from_bytes(head[8:16], "big"))
+        start, length, host_length = struct.unpack(">QQQ", head[:24])
+        length = user_block_length(length)
         carried = locate(source, head, min(length, source.size), FORM)
-        if head[:8] != LOCATOR_LENGTH.to_bytes(8, "big") or source.read_at(length, len(SIGNATURE)) != SIGNATURE:
+        fits = (start, host_length) == (LOCATOR_LENGTH, 0)
+        if not fits or source.read_at(length, len(SIGNATURE)) != SIGNATURE:
             raise CorruptLocator(
                 "no HDF5 file begins where the user block with the container ends: bytes were changed or are missing",
                 requirement="JF-HDF-001",
