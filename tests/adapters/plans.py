@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import random
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from jellyformat.container import format_header
 from jellyformat.errors import JellyError
 from jellyformat.host import Adapter, Append, Carried, Copy, Plan, Truncate
 from jellyformat.source import BytesSource, FileSource, read_all
+from jellyformat.verifier import verify
 
 
 def make_container(length: int = 5000, seed: int = 0) -> bytes:
@@ -121,6 +123,14 @@ def only_jelly_errors(adapter: Adapter, data: bytes) -> None:
             adapter.plan_strip(source, carried)
     with contextlib.suppress(JellyError):
         adapter.plan_embed(source, make_container(300))
+
+
+def damaged(data: bytes) -> bool:
+    """Whether a verifier finds fault with ``data``, or no container in it."""
+    try:
+        return not verify(io.BytesIO(data)).ok
+    except JellyError:
+        return True
 
 
 def names_in(directory: Path) -> list[str]:

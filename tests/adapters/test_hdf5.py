@@ -33,6 +33,7 @@ from jellyformat.source import BytesSource, Source
 CONTAINER = plans.make_container()
 OTHER = plans.make_container(100_000, 1)
 SMALL = plans.make_container(200, 2)
+SMALLEST = (Path(__file__).parents[2] / "conformance" / "vectors" / "smallest.jelly").read_bytes()
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 GRID = np.arange(10_000.0).reshape(100, 100)
 
@@ -318,6 +319,15 @@ def test_every_flipped_bit_of_locator_and_header_is_noticed() -> None:
             assert ADAPTER.matches(source)
             with pytest.raises((CorruptLocator, Truncated)):
                 ADAPTER.find(source)
+
+
+def test_every_flipped_bit_of_the_container_is_noticed() -> None:
+    file = embed(FILES["1.10"], SMALLEST)
+    assert not plans.damaged(file)
+    for bit in range(64 * 8, (64 + len(SMALLEST)) * 8):
+        flipped = bytearray(file)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert plans.damaged(bytes(flipped))
 
 
 def test_truncations_are_noticed() -> None:

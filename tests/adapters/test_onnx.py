@@ -1,0 +1,347 @@
+"""The ONNX adapter with models that onnx writes, its checker checks and onnxruntime runs (SPEC 14.10)."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import onnx
+import onnx.checker
+import onnx.shape_inference
+import onnxruntime
+import plans
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jellyformat_onnx import ADAPTER
+from jellyformat_onnx.message import FIELDS_MAX, NotAMessage, encode_field, is_onnx, walk
+from onnx import TensorProto, helper, numpy_helper
+
+import jellyformat
+from jellyformat import registry
+from jellyformat.errors import BadHost, RefusedHost
+from jellyformat.host import Append, Copy, Rewrite, Truncate
+from jellyformat.source import BytesSource
+
+CONTAINER = plans.make_container()
+OTHER = plans.make_container(100_000, 1)
+SMALL = plans.make_container(200, 2)
+SMALLEST = (Path(__file__).parents[2] / "conformance" / "vectors" / "smallest.jelly").read_bytes()
+WEIGHTS = np.arange(4 * 100, dtype=np.float32).reshape(4, 100)
+
+
+def model(functions: int = 0, properties: dict[str, str] | None = None, **fields: Any) -> onnx.ModelProto:
+    """A matrix product."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 100])],
+        [numpy_helper.from_array(WEIGHTS, "w")],
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    relu = [helper.make_node("Relu", ["a"], ["b"])]
+    made = helper.make_model(
+        graph,
+        opset_imports=[*opsets, helper.make_opsetid("own", 1)],
+        functions=[helper.make_function("own", f"f{i}", ["a"], ["b"], relu, opsets) for i in range(functions)],
+        ir_version=9,
+        **fields,
+    )
+    if properties:
+        helper.set_model_props(made, properties)
+    return made
+
+
+MODELS = {
+    "plain": model(),
+    "with all": model(40, {"k": "v", "ü": "見" * 100}, producer_name="p", doc_string="d" * 300, model_version=7),
+}
+FILES: dict[str, bytes] = {name: made.SerializeToString() for name, made in MODELS.items()}
+
+
+def embed(data: bytes, container: bytes = CONTAINER) -> bytes:
+    return plans.embed(ADAPTER, data, container)
+
+
+def strip(data: bytes) -> bytes:
+    return plans.strip(ADAPTER, data)
+
+
+def run(data: bytes | str) -> Any:
+    (result,) = onnxruntime.InferenceSession(data).run(None, {"x": np.ones((1, 4), np.float32)})
+    return result
+
+
+def resaved(data: bytes) -> bytes:
+    """Read and written again, as tools do."""
+    loaded: bytes = onnx.load_from_string(data).SerializeToString()
+    return loaded
+
+
+def moved(data: bytes, behind: bytes = b"\x2a\x01d") -> bytes:
+    """With a field behind the container, as a tool may write it that orders them otherwise."""
+    return data + behind
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_embed_find_replace_strip(name: str) -> None:
+    host = FILES[name]
+    assert ADAPTER.matches(BytesSource(host))
+    assert ADAPTER.find(BytesSource(host)) is None
+    file = embed(host)
+    assert file == host + encode_field(CONTAINER)
+    assert file.endswith(CONTAINER)
+    assert ADAPTER.matches(BytesSource(file))
+    assert plans.described(ADAPTER.find(BytesSource(file))) == ("field", CONTAINER, len(host))
+    assert strip(file) == host
+    longer = embed(file, OTHER)
+    assert longer == embed(host, OTHER)
+    assert embed(longer, CONTAINER) == file
+    assert strip(longer) == host
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_onnx_and_onnxruntime_read_it_before_and_after(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    before = MODELS[name]
+    file = embed(FILES[name])
+    for data in (FILES[name], file, embed(file, OTHER), embed(file, SMALL), strip(file), moved(file)):
+        path.write_bytes(data)
+        onnx.checker.check_model(str(path), full_check=True)
+        loaded = onnx.load(path)
+        onnx.checker.check_model(loaded, full_check=True)
+        for field in ("graph", "opset_import", "functions", "producer_name", "ir_version"):
+            assert getattr(loaded, field) == getattr(before, field)
+        properties = {entry.key: entry.value for entry in before.metadata_props}
+        assert {entry.key: entry.value for entry in loaded.metadata_props} == properties
+        assert np.array_equal(run(str(path)), WEIGHTS.sum(axis=0, keepdims=True))
+        assert onnxruntime.InferenceSession(data).get_modelmeta().custom_metadata_map == properties
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_survives_saving_again(name: str, tmp_path: Path) -> None:
+    host = FILES[name]
+    file = embed(host)
+    assert resaved(file) == file
+    # Whatever is in the model is put in front of fields that are not known.
+    loaded = onnx.load_from_string(file)
+    loaded.producer_name = "another"
+    helper.set_model_props(loaded, {"new": "line"})
+    saved = loaded.SerializeToString()
+    assert plans.described(ADAPTER.find(BytesSource(saved))) == ("field", CONTAINER, len(saved) - len(file) + len(host))
+    assert onnx.load_from_string(strip(saved)).producer_name == "another"
+    inferred = onnx.shape_inference.infer_shapes(loaded).SerializeToString()
+    assert plans.described(ADAPTER.find(BytesSource(inferred))) is not None
+
+
+def test_weights_in_a_file_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    onnx.save(model(), path, save_as_external_data=True, location="a.data", size_threshold=0)
+    before, weights = path.read_bytes(), (tmp_path / "a.data").read_bytes()
+    path.write_bytes(embed(before))
+    onnx.checker.check_model(str(path), full_check=True)
+    assert np.array_equal(run(str(path)), WEIGHTS.sum(axis=0, keepdims=True))
+    assert (tmp_path / "a.data").read_bytes() == weights
+    assert strip(path.read_bytes()) == before
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_moved_by_another_tool(name: str) -> None:
+    host = FILES[name]
+    file = moved(embed(host))
+    assert plans.described(ADAPTER.find(BytesSource(file))) == ("field", CONTAINER, len(host) + 3)
+    assert strip(file) == moved(host)
+    assert embed(file, OTHER) == embed(moved(host), OTHER)
+    source = BytesSource(file)
+    assert isinstance(ADAPTER.plan_embed(source, OTHER), Rewrite)
+
+
+def test_appended_and_cut_off() -> None:
+    """At the cost of the container, whatever the model weighs."""
+    host = FILES["plain"]
+    plan = ADAPTER.plan_embed(BytesSource(host), CONTAINER)
+    assert plan == Append(len(host), ((len(host), encode_field(CONTAINER)),), len(host) + 5000 + 6)
+    source = BytesSource(embed(host))
+    assert ADAPTER.plan_embed(source, SMALL) == ADAPTER.plan_embed(BytesSource(host), SMALL)
+    carried = ADAPTER.find(source)
+    assert carried is not None
+    assert ADAPTER.plan_strip(source, carried) == Truncate(len(host))
+
+
+class Large:
+    """A model whose weights are so many zero bytes, which need not be there; what is read is counted."""
+
+    def __init__(self, zeros: int, behind: bytes = b"") -> None:
+        self.head = b"\x08\x09\x42\x04\x0a\x00\x10\x12\x3a" + varint(zeros)
+        self.zeros, self.behind, self.read = zeros, behind, 0
+        self.size = len(self.head) + zeros + len(behind)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self.size)
+        data = b"".join(self.at(place) for place in range(offset, end))
+        self.read += len(data)
+        return data
+
+    def at(self, place: int) -> bytes:
+        if place < len(self.head):
+            return self.head[place : place + 1]
+        place -= len(self.head) + self.zeros
+        return self.behind[place : place + 1] if place >= 0 else b"\0"
+
+
+def varint(value: int) -> bytes:
+    return bytes([value & 0x7F | 0x80]) + varint(value >> 7) if value > 0x7F else bytes([value])
+
+
+def test_little_is_read_and_no_model_is_made_too_long() -> None:
+    large = Large(2**31 - 1 - len(encode_field(CONTAINER)) - 14)
+    assert ADAPTER.matches(large)
+    plan = ADAPTER.plan_embed(large, CONTAINER)
+    assert isinstance(plan, Append)
+    assert plan.length == 2**31 - 1
+    assert large.read < 10_000
+    with pytest.raises(RefusedHost, match="2147483648 bytes") as caught:
+        ADAPTER.plan_embed(Large(large.zeros + 1), CONTAINER)
+    assert caught.value.requirement == "JF-HST-004"
+    carrier = Large(large.zeros, encode_field(CONTAINER))
+    assert ADAPTER.matches(carrier)
+    assert plans.described(ADAPTER.find(carrier)) == ("field", CONTAINER, large.size)
+    carrier.read = 0
+    assert ADAPTER.plan_embed(carrier, SMALL) == ADAPTER.plan_embed(Large(large.zeros), SMALL)
+    assert carrier.read < 10_000
+
+
+def test_what_is_no_onnx_model() -> None:
+    host = FILES["plain"]
+    others = {
+        "a byte behind": host + b"\0",
+        "cut off": host[:-1],
+        "no graph": b"\x08\x09\x42\x04\x0a\x00\x10\x12",
+        "no opset": b"\x08\x09\x3a\x00",
+        "a graph that is a number": b"\x08\x09\x38\x00\x42\x00",
+        "a version that is text": b"\x0a\x01a\x3a\x00\x42\x00",
+        "a TensorFlow graph": (b"\x0a\xc8\x01" + bytes(200)) * 50,
+        "a TensorFlow saved model": b"\x08\x01\x12\x02\x0a\x00",
+        "msgpack": msgpack.packb({"a": 1}),
+        "group": b"\x08\x09\x42\x00\x3a\x00\x0b\x0c",
+        "field 0": b"\x08\x09\x42\x00\x3a\x00\x02\x00",
+        "number too long": b"\x08" + b"\xff" * 10 + b"\x01\x42\x00\x3a\x00",
+        "length beyond the end": b"\x08\x09\x42\x00\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        "empty": b"",
+    }
+    for name, data in others.items():
+        assert not ADAPTER.matches(BytesSource(data)), name
+        assert registry.adapter_for(BytesSource(data)).name == "trailer", name
+    assert ADAPTER.matches(BytesSource(b"\x08\x09\x42\x00\x3a\x00"))
+
+
+def test_too_many_fields() -> None:
+    three = b"\x08\x09\x42\x00\x3a\x00"
+    assert is_onnx(BytesSource(three + b"\x72\x00" * (FIELDS_MAX - 3)))
+    assert not is_onnx(BytesSource(three + b"\x72\x00" * (FIELDS_MAX - 2)))
+    with pytest.raises(NotAMessage):
+        list(walk(BytesSource(b"\x72\x00" * (FIELDS_MAX + 1))))
+
+
+def test_fields_that_hold_something_else() -> None:
+    host = FILES["plain"]
+    tag = encode_field(b"")[:-1]
+    wrong = {
+        "two": embed(host) + encode_field(SMALL),
+        "twice the same": embed(host) + encode_field(CONTAINER),
+        "empty": host + encode_field(b""),
+        "no container": host + encode_field(b"x" * 100),
+        "too long": host + encode_field(CONTAINER + b"x"),
+        "too short": host + encode_field(CONTAINER[:-1]),
+        "header alone": host + encode_field(CONTAINER[:71]),
+        "a number": host + bytes([tag[0] & 0xF8]) + tag[1:] + b"\x05",
+    }
+    for name, data in wrong.items():
+        source = BytesSource(data)
+        assert ADAPTER.matches(source), name
+        for call in (ADAPTER.find, lambda source: ADAPTER.plan_embed(source, SMALL)):
+            with pytest.raises(BadHost) as caught:
+                call(source)
+            assert caught.value.requirement == "JF-ONX-001", name
+
+
+def test_every_truncation_is_noticed() -> None:
+    host = FILES["plain"]
+    file = embed(host, SMALL)
+    for length in range(len(host) + 1, len(file)):
+        source = BytesSource(file[:length])
+        assert not ADAPTER.matches(source)
+        with pytest.raises(BadHost) as caught:
+            ADAPTER.find(source)
+        assert caught.value.requirement == "JF-ONX-001"
+        with pytest.raises(DecodeError):
+            onnx.load_from_string(source.data)
+
+
+def test_every_flipped_bit_is_noticed() -> None:
+    """Of the field's tag and length, and of the container."""
+    file = embed(FILES["plain"], SMALLEST)
+    assert not plans.damaged(file)
+    for place in range(len(FILES["plain"]), len(file)):
+        for bit in range(8):
+            flipped = bytearray(file)
+            flipped[place] ^= 1 << bit
+            assert plans.damaged(bytes(flipped))
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"\x08\x09\x42\x00\x3a\x00", FILES["plain"]]))
+@settings(max_examples=300, deadline=None)
+def test_garbage_raises_nothing_else(garbage: bytes, start: bytes) -> None:
+    for data in (start + garbage, start + encode_field(garbage), start + encode_field(SMALL) + garbage):
+        plans.only_jelly_errors(ADAPTER, data)
+
+
+def test_changed_bytes_raise_nothing_else() -> None:
+    noise = random.Random(3)
+    file = embed(FILES["with all"], SMALL)
+    for _ in range(1000):
+        changed = bytearray(file[: noise.choice((len(file), len(file) - 100))])
+        for _ in range(noise.randrange(1, 4)):
+            changed[noise.randrange(len(changed))] = noise.randrange(256)
+        plans.only_jelly_errors(ADAPTER, bytes(changed))
+
+
+@given(st.integers(0, 40_000), st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_containers_of_any_length(length: int, seed: int) -> None:
+    container = plans.make_container(200 + length, seed)
+    file = embed(FILES["plain"], container)
+    assert plans.described(ADAPTER.find(BytesSource(file))) == ("field", container, len(FILES["plain"]))
+    assert strip(file) == FILES["plain"]
+
+
+def test_a_real_snapshot(tmp_path: Path, repository: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(FILES["with all"])
+    snap = jellyformat.snapshot(repository)
+    assert jellyformat.embed(path, snap) == "onnx"
+    onnx.checker.check_model(str(path), full_check=True)
+    assert jellyformat.verify(path).ok
+    onnx.save(onnx.load(path), path)
+    with jellyformat.open(path) as box:
+        assert box.read("new file.txt") == b"untracked\n"
+    jellyformat.embed(path, snap, replace=True)
+    assert jellyformat.strip(path) == "onnx"
+    assert path.read_bytes() == FILES["with all"]
+    assert plans.names_in(tmp_path) == ["model.onnx", "project"]
+    # Where another tool has put something behind it, the file is written anew.
+    path.write_bytes(moved(embed(FILES["plain"])))
+    jellyformat.strip(path)
+    assert path.read_bytes() == moved(FILES["plain"])
+
+
+def test_segments_are_copied() -> None:
+    source = BytesSource(moved(embed(FILES["plain"])))
+    plan = ADAPTER.plan_embed(source, SMALL)
+    assert isinstance(plan, Rewrite)
+    assert [type(part) for part in plan.segments] == [Copy, Copy, bytes]
