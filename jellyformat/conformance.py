@@ -34,7 +34,7 @@ CAPABILITIES = {
     "name": "jellyformat (Python reference)",
     "version": __version__,
     "roles": ["read", "verify", "write", "embed", "restore"],
-    "hosts": ["jelly", "zip", "safetensors", "trailer"],
+    "hosts": ["jelly", "zip", "safetensors", "hdf5", "onnx", "trailer"],
     "object_formats": ["sha1", "sha256"],
     "batch": True,
 }

@@ -25,7 +25,8 @@ class Carried:
     """A container found in a host.
 
     Attributes:
-        form: How it is carried: ``bare``, ``listed``, ``unlisted``, ``tensor``, ``metadata`` or ``trailer``.
+        form: How it is carried: ``bare``, ``listed``, ``unlisted``, ``tensor``, ``metadata``, ``user block``,
+            ``field`` or ``trailer``.
         container: The container's bytes.
         host_length: The host's length without it; None where it cannot be cut off or out.
     """
@@ -104,7 +105,7 @@ class Adapter(Protocol):
 
 
 def locator(offset: int, container: bytes, host_length: int) -> bytes:
-    """The 64 bytes of SPEC 14.1 for ``container`` at ``offset`` of a file that had ``host_length`` bytes."""
+    """The 64 bytes of SPEC 14.1 for ``container`` at ``offset``, behind ``host_length`` bytes of the host's own."""
     head = struct.pack(">QQQ", offset, len(container), host_length)
     return head + hashlib.sha256(head + container[:HEADER_LENGTH]).digest() + END_MAGIC
 
@@ -118,14 +119,14 @@ def locate(source: Source, raw: bytes, end: int, form: str) -> Carried:
     offset, length, host_length = struct.unpack(">QQQ", raw[:24])
     if len(raw) != LOCATOR_LENGTH or not host_length <= offset <= offset + length <= end or length < HEADER_LENGTH:
         raise CorruptLocator(
-            "the locator at the end of the file points outside of it: bytes were changed or are missing",
+            "the locator points to where no container can be: bytes were changed or are missing",
             requirement="JF-LOC-001",
         )
     header = read_exactly(source, offset, HEADER_LENGTH)
     total = int.from_bytes(header[32:40], "big")
     if hashlib.sha256(raw[:24] + header).digest() != raw[24:56] or total != length:
         raise CorruptLocator(
-            "the locator at the end of the file does not fit the container: bytes were changed",
+            "the locator does not fit the container: bytes were changed",
             requirement="JF-LOC-001",
             offset=offset,
         )

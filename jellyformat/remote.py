@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from jellyformat.container import HEADER_LENGTH, MAGIC
 from jellyformat.errors import JellyError, NoFile, SystemFailure, Usage
 from jellyformat.host import END_MAGIC, LOCATOR_LENGTH
 
@@ -23,7 +24,7 @@ class Filesystem(Protocol):
 
 
 class RemoteSource:
-    """A remote file: what was read is kept, and the container that its end points at is read at once.
+    """A remote file: what was read is kept, and the container in it is read at once.
 
     Args:
         filesystem: Where it is.
@@ -43,8 +44,13 @@ class RemoteSource:
         if offset >= end:
             return b""
         found = self._kept(offset, end)
-        if found is not None:
-            return found
+        if found is None:
+            found = self._asked(offset, end)
+        if offset and length == HEADER_LENGTH and found.startswith(MAGIC):
+            self._read_container(offset, int.from_bytes(found[32:40], "big"))
+        return found
+
+    def _asked(self, offset: int, end: int) -> bytes:
         if end <= _HEAD:
             self._fetch(0, min(_HEAD, self.size))
         elif offset >= self.size - _TAIL:
@@ -84,7 +90,9 @@ class RemoteSource:
                 return
         if len(raw) != LOCATOR_LENGTH or not raw.endswith(END_MAGIC):
             return
-        start, length = int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:16], "big")
+        self._read_container(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:16], "big"))
+
+    def _read_container(self, start: int, length: int) -> None:
         end = start + length
         if end <= self.size and length <= _MOST_AT_ONCE and self._kept(start, end) is None:
             self._fetch(start, end)

@@ -92,11 +92,24 @@ def save(kind: str, file: Path) -> None:
         from safetensors.numpy import save_file
 
         save_file({"one": values}, file)
+    elif kind == "h5":
+        import h5py
+
+        with h5py.File(file, "w") as opened:
+            opened["one"] = values
+    elif kind == "onnx":
+        import onnx
+        from onnx import helper, numpy_helper
+
+        nodes = [helper.make_node("Identity", ["one"], ["two"])]
+        output = helper.make_tensor_value_info("two", onnx.TensorProto.FLOAT, None)
+        graph = helper.make_graph(nodes, "graph", [], [output], [numpy_helper.from_array(values, "one")])
+        onnx.save(helper.make_model(graph), file)
     else:
         numpy.save(file, values)
 
 
-@pytest.mark.parametrize("kind", ["pt", "npz", "safetensors", "npy"])
+@pytest.mark.parametrize("kind", ["pt", "npz", "safetensors", "npy", "h5", "onnx"])
 @pytest.mark.parametrize("large", [False, True])
 def test_few_requests(kind: str, large: bool, server: Server, repository: Path) -> None:
     if large:

@@ -29,6 +29,7 @@ class _Magic:
     end: bytes = b""
 
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAGICS = (
     _Magic(b"\x1f\x8b", "a gzip file"),
     _Magic(b"\xfd7zXZ\x00", "an xz file"),
@@ -39,9 +40,8 @@ _MAGICS = (
     _Magic(b"ARROW1", "an Arrow or Feather file", b"ARROW1"),
     _Magic(b"FEA1", "a Feather file", b"FEA1"),
     _Magic(b"ORC", "an ORC file", b"ORC"),
+    _Magic(_HDF5, "an HDF5 file"),
 )
-
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP_END = struct.Struct("<4sHHHHIIH")
 _PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 _KNOWN_GOOD = (
@@ -89,7 +89,7 @@ def refusal(source: Source) -> str | None:
     if is_msgpack(source):
         return "a msgpack file (such as flax makes)"
     if is_protobuf(source):
-        return "a protocol buffers file (such as ONNX)"
+        return "a protocol buffers file (such as a TensorFlow graph)"
     return None
 
 
@@ -99,12 +99,12 @@ def _is_safetensors(source: Source, head: bytes, tail: bytes) -> bool:
 
 
 def _is_hdf5(source: Source, head: bytes, tail: bytes) -> bool:
-    # The superblock may lie behind a user block of 512, 1024, 2048 … bytes.
-    offset = 0
+    # The superblock lies behind a user block of 512, 1024, 2048 … bytes.
+    offset = 512
     while offset + len(_HDF5) <= source.size:
         if source.read_at(offset, len(_HDF5)) == _HDF5:
             return True
-        offset = offset * 2 or 512
+        offset *= 2
     return False
 
 
@@ -153,7 +153,7 @@ _ZIP_END_MAGIC = b"PK\x05\x06"
 _TESTS: tuple[tuple[str, Callable[[Source, bytes, bytes], bool]], ...] = (
     ("a file with a zip archive at its end", _is_zip),
     ("a safetensors file", _is_safetensors),
-    ("an HDF5 file", _is_hdf5),
+    ("an HDF5 file with a user block of its own", _is_hdf5),
     ("a zlib file (such as joblib makes)", _is_zlib),
     ("a zstd or lz4 file", _is_skippable),
     ("an lzma file", _is_lzma),

@@ -88,7 +88,7 @@ def _msgpack_step(data: bytes) -> tuple[int, int]:
 
 
 def is_protobuf(source: Source) -> bool:
-    """Whether ``source`` is exactly one protocol buffers message, as ONNX and TensorFlow graphs are.
+    """Whether ``source`` is exactly one protocol buffers message, as TensorFlow graphs are.
 
     Args:
         source: The host's own bytes.

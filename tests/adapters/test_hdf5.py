@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import random
@@ -26,7 +25,7 @@ from jellyformat_hdf5.superblock import lookup3, read_superblock
 
 import jellyformat
 from jellyformat import registry
-from jellyformat.errors import BadHost, Busy, CorruptLocator, JellyError, RefusedHost, Truncated
+from jellyformat.errors import BadHost, Busy, CorruptLocator, RefusedHost
 from jellyformat.host import END_MAGIC, Copy, Rewrite, locator
 from jellyformat.source import BytesSource, Source
 
@@ -223,7 +222,7 @@ def test_the_user_block_of_somebody_else_is_refused(size: int) -> None:
     host = BytesSource(made(userblock_size=size))
     assert not ADAPTER.matches(host)
     adapter = registry.adapter_for(host)
-    with pytest.raises(RefusedHost, match="HDF5") as caught:
+    with pytest.raises(RefusedHost, match="user block of its own") as caught:
         adapter.plan_embed(host, CONTAINER)
     assert caught.value.requirement == "JF-HST-004"
 
@@ -317,7 +316,7 @@ def test_every_flipped_bit_of_locator_and_header_is_noticed() -> None:
                 registry.adapter_for(source).plan_embed(source, CONTAINER)
         else:
             assert ADAPTER.matches(source)
-            with pytest.raises((CorruptLocator, Truncated)):
+            with pytest.raises(CorruptLocator):
                 ADAPTER.find(source)
 
 
@@ -336,7 +335,7 @@ def test_truncations_are_noticed() -> None:
     for length in [*range(64, 300), 5000, 5063, 5064, 8191, 8192, 8199]:
         source = BytesSource(file[:length])
         assert ADAPTER.matches(source)
-        with pytest.raises((CorruptLocator, Truncated)):
+        with pytest.raises(CorruptLocator):
             ADAPTER.find(source)
     # The container is whole; that the HDF5 data are not is seen where they are to be moved.
     for length in (8200, 8192 + 47, 8192 + 48, len(file) - 1):
@@ -429,9 +428,8 @@ def test_a_real_snapshot(tmp_path: Path, repository: Path) -> None:
     assert report.ok
     with jellyformat.open(path) as box:
         assert box.read("new file.txt") == b"untracked\n"
-    with h5py.File(path, "r"), contextlib.suppress(JellyError):
+    with h5py.File(path), pytest.raises(Busy):
         jellyformat.strip(path)
-    check(path)
     jellyformat.embed(path, snap, replace=True)
     assert jellyformat.strip(path) == "hdf5"
     assert path.read_bytes() == FILES["1.10"]
