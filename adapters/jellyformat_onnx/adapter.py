@@ -8,7 +8,7 @@ from jellyformat.container import HEADER_LENGTH, MAGIC
 from jellyformat.errors import BadHost, RefusedHost
 from jellyformat.host import Append, Carried, Copy, Plan, Rewrite, Segment, Truncate
 from jellyformat.source import Source, Window
-from jellyformat_onnx.message import BYTES, FIELD, Field, NotAMessage, encode_field, is_onnx, walk
+from jellyformat_onnx.message import FIELD, Field, NotAMessage, encode_field, is_onnx, walk
 
 FORM = "field"
 MESSAGE_MAX = (1 << 31) - 1
@@ -85,7 +85,7 @@ def _field(source: Source) -> Field | None:
     found = fields[0]
     header = source.read_at(found.value, HEADER_LENGTH)
     whole = len(header) == HEADER_LENGTH and header.startswith(MAGIC)
-    if found.kind != BYTES or not whole or int.from_bytes(header[32:40], "big") != found.end - found.value:
+    if not whole or int.from_bytes(header[32:40], "big") != found.end - found.value:
         raise _bad("the field for a snapshot in this ONNX model does not hold just one", found.value)
     return found
 

@@ -216,7 +216,7 @@ def test_little_is_read_and_no_model_is_made_too_long() -> None:
     assert carrier.read < 10_000
 
 
-def test_what_is_no_onnx_model() -> None:
+def test_what_is_no_onnx_model(tmp_path: Path) -> None:
     host = FILES["plain"]
     others = {
         "a byte behind": host + b"\0",
@@ -232,9 +232,14 @@ def test_what_is_no_onnx_model() -> None:
         "field 0": b"\x08\x09\x42\x00\x3a\x00\x02\x00",
         "number too long": b"\x08" + b"\xff" * 10 + b"\x01\x42\x00\x3a\x00",
         "length beyond the end": b"\x08\x09\x42\x00\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        "version not first": b"\x42\x00\x08\x09\x3a\x00",
         "empty": b"",
     }
+    path = tmp_path / "x"
     for name, data in others.items():
+        path.write_bytes(data)
+        with registry.reading(path) as (source, _):
+            assert not ADAPTER.matches(source), name
         assert not ADAPTER.matches(BytesSource(data)), name
         assert registry.adapter_for(BytesSource(data)).name == "trailer", name
     assert ADAPTER.matches(BytesSource(b"\x08\x09\x42\x00\x3a\x00"))
