@@ -477,3 +477,13 @@ def test_keras_loads_it(tmp_path: Path) -> None:
     files = [str(tmp_path / "model.h5"), str(tmp_path / "model.weights.h5"), str(container)]
     environment = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-W", "ignore", "-c", KERAS, *files], check=True, env=environment)
+
+
+def test_a_carrier_is_no_part_of_the_next_snapshot(repository: Path) -> None:
+    path = repository / "weights.bin"
+    path.write_bytes(FILES["1.10"])
+    with_it = jellyformat.snapshot(repository, oversize="allow")
+    assert with_it.open().read("weights.bin") == FILES["1.10"]
+    jellyformat.embed(path, jellyformat.snapshot(repository, exclude=["weights.bin"]))
+    without = jellyformat.snapshot(repository)
+    assert "weights.bin" not in {file.path.decode() for file in without.open().files()}

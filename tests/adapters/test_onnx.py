@@ -350,3 +350,13 @@ def test_segments_are_copied() -> None:
     plan = ADAPTER.plan_embed(source, SMALL)
     assert isinstance(plan, Rewrite)
     assert [type(part) for part in plan.segments] == [Copy, Copy, bytes]
+
+
+def test_a_carrier_is_no_part_of_the_next_snapshot(repository: Path) -> None:
+    path = repository / "weights.bin"
+    path.write_bytes(FILES["with all"])
+    with_it = jellyformat.snapshot(repository, oversize="allow")
+    assert with_it.open().read("weights.bin") == FILES["with all"]
+    jellyformat.embed(path, jellyformat.snapshot(repository, exclude=["weights.bin"]))
+    without = jellyformat.snapshot(repository)
+    assert "weights.bin" not in {file.path.decode() for file in without.open().files()}
