@@ -16,8 +16,8 @@ sys.path.insert(0, str(ROOT))
 from conformance.generate.suite import Area  # noqa: E402
 
 VECTORS = ROOT / "conformance" / "vectors"
-AREAS = ("header", "zstd", "blocks", "msgpack", "manifest", "summary", "state")
-LIMIT = 2 << 20
+AREAS = ("header", "zstd", "blocks", "msgpack", "manifest", "summary", "state", "paths")
+LIMIT = 4 << 20
 """Bytes that all vectors together may have."""
 
 
