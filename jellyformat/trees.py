@@ -94,7 +94,7 @@ class Flattener:
 
 
 def _too_many(most: int, who: str = "a tree has") -> CountLimit:
-    return CountLimit(f"{who} more than {most} entries, or too long paths", requirement="JF-BLK-006")
+    return CountLimit(f"{who} more than {most} entries, or too long paths", requirement="JF-OBJ-008")
 
 
 def directories_of(leaves: Iterable[bytes]) -> set[bytes]:
