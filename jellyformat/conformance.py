@@ -73,7 +73,7 @@ def host_kind(path: Path) -> str:
     """The protocol's name for the kind of a file: SPEC knows zips and trailers, whoever wrote them."""
     with registry.reading(path) as (source, _):
         name = registry.find(source).host
-        if name in ("torch", "numpy"):
+        if name in ("torch", "npz"):
             return "zip" if source.read_at(0, 2) == b"PK" else "trailer"
         return name
 

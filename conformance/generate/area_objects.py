@@ -209,7 +209,7 @@ def _strict(area: Area) -> None:
     area.reject("empty-directory-below", "JF-OBJ-005", OBJECT, "an entry for an empty directory, further below", made)
     box = Box()
     names = (b"a-", b"a.b", b"a/x", b"a0", b"ab", b"b", b"\x7f", b"\x80", b"\xff")
-    tree = box.tree({name: b"x\n" for name in names})
+    tree = box.tree(dict.fromkeys(names, b"x\n"))
     why = "git's order: a directory as if a slash followed its name, bytes unsigned"
     area.accept("order-good", "JF-OBJ-004 JF-OBJ-005", why, draft(state(None, index(tree), worktree(tree)), box))
     box = Box()

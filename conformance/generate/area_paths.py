@@ -104,7 +104,7 @@ def _spellings(area: Area) -> None:
     why = "names that come near to unsafe ones, and are safe"
     area.accept("good", "JF-PTH-001", why, ignoring(*GOOD))
     why = "the same names as files, in three trees"
-    made = with_worktree({name: b"x\n" for name in GOOD})
+    made = with_worktree(dict.fromkeys(GOOD, b"x\n"))
     area.accept("good-files", "JF-PTH-001 JF-OBJ-003 JF-STA-004", why, made, verify=True)
     area.accept("good-directory", "JF-PTH-001", "directories left out as a whole", ignoring(b"a/", b"b/c/", b"\\/"))
 
