@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from jellyformat.errors import BadObject, MissingObject, StateMismatch, SummaryMismatch
 from jellyformat.model import Manifest, State, Summary
@@ -186,11 +186,15 @@ class Checker:
                 if path not in flat.index and path not in intents:
                     yield "JF-IDX-002", f"{path!r} has a flag and is not in the index"
         directories = directories_of(flat.worktree)
+        nests = {nested.path for nested in state.submodules}
         if state.worktree is not None:
             gone = [omitted.path for omitted in state.worktree.omitted] + list(state.worktree.empty_directories)
             for path in gone:
                 if path in flat.worktree or path in directories:
                     yield "JF-WRK-002", f"{path!r} is said to be left out or empty, and is there"
+            for path in state.worktree.empty_directories:
+                if path in nests or _below(path, flat.worktree) or _below(path, nests):
+                    yield "JF-WRK-006", f"the empty directory {path!r} lies in what is no directory of this worktree"
             for path in state.worktree.converted:
                 modes = [leaves[path].mode if path in leaves else 0 for leaves in (flat.index, flat.worktree)]
                 if not all(mode in files[:2] for mode in modes):
@@ -200,6 +204,8 @@ class Checker:
                 if one is None or two is None or one.oid != two.oid:
                     yield "JF-WRK-004", f"{path!r} is called filtered and differs from the index"
         for nested in state.submodules:
+            if _below(nested.path, flat.worktree) or _below(nested.path, nests):
+                yield "JF-SUB-005", f"the nested repository {nested.path!r} lies in what is no directory of this worktree"
             entry = flat.worktree.get(nested.path)
             commit = nested.state.head.commit
             if commit is not None and (entry is None or (entry.mode, entry.oid) != (GITLINK, commit)):
@@ -223,3 +229,11 @@ class Checker:
         if place is not None:
             return place.size
         return len(self._pool.read(oid, BLOB)) if self.thin and oid not in self._excused else 0
+
+
+def _below(path: bytes, paths: Container[bytes]) -> bool:
+    """Whether one of ``paths`` is a directory above ``path``."""
+    directory = path.rpartition(b"/")[0]
+    while directory and directory not in paths:
+        directory = directory.rpartition(b"/")[0]
+    return bool(directory)

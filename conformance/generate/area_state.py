@@ -34,6 +34,7 @@ def make() -> Area:
     _index(area)
     _worktree(area)
     _nested(area)
+    _below(area)
     reader = Area("state", (READ, "host:jelly"))
     _head(reader)
     _nested_read(reader)
@@ -167,7 +168,7 @@ def _needed(area: Area) -> None:
         objects_block("history", made.box, [Box().blob(b"new\n")]),
     ]
     why = "a file of the worktree is there, but in a history block"
-    area.reject("needed-blob-in-history", "JF-NED-001", "missing.object", why, made, also=("JF-REC-008",))
+    area.reject("needed-blob-in-history", "JF-NED-001", "missing.object", why, made)
     for number, side_name in enumerate(("base", "ours", "theirs")):
         box = Box()
         empty = box.tree({})
@@ -262,6 +263,35 @@ def _worktree(area: Area) -> None:
     area.reject("filtered-no-index", "JF-WRK-004", MISMATCH, "a filtered file without an index", made)
     made = draft(state(None, None, worktree(tree, converted=[b"f"])), box)
     area.reject("converted-no-index", "JF-WRK-003", MISMATCH, "a converted file without an index", made)
+
+
+def _below(area: Area) -> None:
+    box = Box()
+    empty = box.tree({})
+    unborn = state(None, index(empty), worktree(empty))
+    files: dict[bytes, Value] = {b"d/x": b"x\n", b"f": b"f\n", b"l": (SYMLINK, b".."), b"m": gitlink(b"\1" * 20)}
+    tree = box.tree(files)
+    for name, path in (("file", b"f/e"), ("link", b"l/e"), ("link-further", b"l/e/e"), ("module", b"m/e")):
+        made = draft(state(None, index(empty), worktree(tree, empty_directories=[path])), box)
+        area.reject(f"empty-below-{name}", "JF-WRK-006", MISMATCH, f"an empty directory {path!r}, below a {name}", made)
+        made = draft(state(None, index(empty), worktree(tree), submodules=[nested(path, unborn)]), box)
+        why = f"a nested repository {path!r}, below a {name}"
+        area.reject(f"nested-below-{name}", "JF-SUB-005", MISMATCH, why, made)
+    for name, path in (("at", b"n"), ("below", b"n/e")):
+        made = draft(
+            state(None, index(empty), worktree(tree, empty_directories=[path]), submodules=[nested(b"n", unborn)]), box
+        )
+        why = f"an empty directory {name} the path of a nested repository"
+        area.reject(f"empty-{name}-nested", "JF-WRK-006", MISMATCH, why, made)
+    nests = [nested(b"n", unborn), nested(b"n/o/p", unborn)]
+    made = draft(state(None, index(empty), worktree(tree), submodules=nests), box)
+    why = "a nested repository below the path of another, which is not in the state of that one"
+    area.reject("nested-below-nested", "JF-SUB-005", MISMATCH, why, made)
+    nests = [nested(b"d/n", unborn), nested(b"n", unborn), nested(b"n.x", unborn)]
+    directories = [b"d/e", b"d/e.x", b"n.e"]
+    made = draft(state(None, index(empty), worktree(tree, empty_directories=directories), submodules=nests), box)
+    why = "nested repositories and empty directories beside each other and in directories"
+    area.accept("nested-beside", "JF-WRK-006 JF-SUB-005", why, made)
 
 
 def around(inner: Value, leaf: Value = None, path: bytes = b"lib", box: Box | None = None) -> Draft:
