@@ -205,7 +205,10 @@ class Checker:
                     yield "JF-WRK-004", f"{path!r} is called filtered and differs from the index"
         for nested in state.submodules:
             if _below(nested.path, flat.worktree) or _below(nested.path, nests):
-                yield "JF-SUB-005", f"the nested repository {nested.path!r} lies in what is no directory of this worktree"
+                yield (
+                    "JF-SUB-005",
+                    f"the nested repository {nested.path!r} lies in what is no directory of this worktree",
+                )
             entry = flat.worktree.get(nested.path)
             commit = nested.state.head.commit
             if commit is not None and (entry is None or (entry.mode, entry.oid) != (GITLINK, commit)):

@@ -16,7 +16,24 @@ sys.path.insert(0, str(ROOT))
 from conformance.generate.suite import Area  # noqa: E402
 
 VECTORS = ROOT / "conformance" / "vectors"
-AREAS = ("header", "zstd", "blocks", "msgpack", "manifest", "summary", "state", "paths", "objects", "records", "zip", "safetensors", "trailer", "examples", "write", "restore")
+AREAS = (
+    "header",
+    "zstd",
+    "blocks",
+    "msgpack",
+    "manifest",
+    "summary",
+    "state",
+    "paths",
+    "objects",
+    "records",
+    "zip",
+    "safetensors",
+    "trailer",
+    "examples",
+    "write",
+    "restore",
+)
 LIMIT = 4 << 20
 """Bytes that all vectors together may have."""
 

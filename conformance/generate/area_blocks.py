@@ -6,8 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from conformance.generate.draft import Block, Draft, draft, index, objects_block, small, state, worktree
-from conformance.generate.gitobjects import Box
+from conformance.generate.draft import Block, Draft, draft, index, objects_block, record, small, state, worktree
+from conformance.generate.gitobjects import BLOB, Box
 from conformance.generate.suite import Area
 from conformance.generate.wire import pack
 
@@ -140,6 +140,10 @@ def _limits(area: Area) -> None:
             item.said = {key: size}
         why = f"{count} blocks that declare {key} {size} each, which is too much together"
         area.reject(f"{name}-sum", "JF-BLK-006", error, why, made)
+    made = _large_together()
+    made.packed = lambda raw: bytes.fromhex(CANNED["large"])
+    why = "1,000 blocks that declare raw_length 1.5 GiB each, which is over 1 TiB together"
+    area.reject("raw-length-sum-many", "JF-BLK-006", "limit.size", why, made)
     made = small()
     made.packed = lambda raw: bytes.fromhex(CANNED["blocks"])
     made.raw = [many_blocks_manifest()]
@@ -167,6 +171,18 @@ def _supported() -> Draft:
     return made
 
 
+def _large_together() -> Draft:
+    made = small()
+    made.blocks += [foreign("x", data=b"x")] * 1000
+    made.blocks[1].said = {"raw_length": 3 << 29}
+    return made
+
+
+def large_manifest() -> bytes:
+    """The msgpack of a manifest with 1,000 blocks of 1.5 GiB, as they say."""
+    return pack(_large_together().value())
+
+
 def supported_manifest() -> bytes:
     """The msgpack of a manifest with 1,024 blocks."""
     return pack(_supported().value())
@@ -186,6 +202,11 @@ def _counts(area: Area) -> None:
         said = 0 if change is None else real + change
         block.said = {key: said}
         area.reject(name, "JF-BLK-007", "malformed.record", f"{key} is {said}, and {real} are there", made)
+    made = small()
+    block = made.blocks[0]
+    block.raw += record(BLOB, b"")
+    why = "an empty blob behind the declared records, so that the sizes add up all the same"
+    area.reject("records-less-by-nothing", "JF-BLK-007", "malformed.record", why, made)
     made = small()
     first, second = list(made.box.objects)[:2], list(made.box.objects)[2:]
     made.blocks = [objects_block("state", made.box, first), objects_block("state", made.box, second)]

@@ -54,7 +54,9 @@ def _magic(area: Area) -> None:
     data = _with(magic=b"\x88" + MAGIC[1:]).build()
     expect = {"error": {"class": "absent.snapshot", "requirement": None}}
     needs = (*area.needs, *TRAILER)
-    area.add(Vector(area.name, "magic-wrong-bare", ("JF-HDR-001",), "decode", needs, expect, why, {"in": ("jelly", data)}))
+    area.add(
+        Vector(area.name, "magic-wrong-bare", ("JF-HDR-001",), "decode", needs, expect, why, {"in": ("jelly", data)})
+    )
 
 
 def _version(area: Area) -> None:

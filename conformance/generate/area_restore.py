@@ -257,7 +257,9 @@ def _validated(area: Area) -> None:
     flipped = good[:-1] + bytes([good[-1] ^ 1])
     why = "the last bit was changed"
     _refuse(area, "fault-last-bit", "JF-BLK-005", "corrupt.block", why, flipped, also="JF-PTH-004")
-    _refuse(area, "fault-truncated", "JF-HDR-004", "truncated", "the last byte is missing", good[:-1], also="JF-PTH-004")
+    _refuse(
+        area, "fault-truncated", "JF-HDR-004", "truncated", "the last byte is missing", good[:-1], also="JF-PTH-004"
+    )
     box = Box()
     old = box.commit(raw_tree(box, [(b"100644", b"..", box.blob(b"x\n"))]), (), b"old\n")
     clean = box.tree({b"f": b"f\n"})
@@ -265,7 +267,9 @@ def _validated(area: Area) -> None:
     why = "an unsafe name in a tree of an old commit, which is not written"
     _refuse(area, "fault-old-tree", "JF-OBJ-003", UNSAFE, why, made, also="JF-PTH-004")
     made = with_worktree({b"f": b"f\n"}, more={"omitted": [omitted(b"f", "size")]})
-    _refuse(area, "fault-state", "JF-WRK-002", MISMATCH, "a file that is there is called omitted", made, also="JF-PTH-004")
+    _refuse(
+        area, "fault-state", "JF-WRK-002", MISMATCH, "a file that is there is called omitted", made, also="JF-PTH-004"
+    )
     box = Box()
     leaf = box.tree({b"m": (GITLINK, b"\1" * 20)})
     inner_tree = box.tree({b"x": b"x\n"})

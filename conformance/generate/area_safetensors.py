@@ -131,7 +131,10 @@ def _found(area: Area) -> None:
         "fill-mixed": ("with ~ and ! in any order", b'{"__metadata__":{"jellyformat":"' + text + b'!~~!~"}}'),
         "fill-long": ("with 200 ~", b'{"__metadata__":{"jellyformat":"' + text + b"~" * 200 + b'"}}'),
         "escaped-name": ("whose name is escaped", b'{"__metadata__":{"jelly\\u0066ormat":"' + text + b'"}}'),
-        "escaped-value": ("with an escape in the base64", b'{"__metadata__":{"jellyformat":"' + _escaped(text) + b'"}}'),
+        "escaped-value": (
+            "with an escape in the base64",
+            b'{"__metadata__":{"jellyformat":"' + _escaped(text) + b'"}}',
+        ),
         "spaces": ("with spaces", b'{ "__metadata__" : { "jellyformat" :\t"' + text + b'~"\r\n} }  '),
     }
     for name, (why, header) in again.items():
@@ -171,7 +174,10 @@ def _absent(area: Area) -> None:
     box = container()
     cases = {
         "nothing": ("a file with nothing in it", file(b"{" + FORMAT + b"," + WEIGHT + b"}")),
-        "other-name": ("a member of another name", file(b'{"__metadata__":{"Jellyformat":"' + box.hex().encode() + b'"}}')),
+        "other-name": (
+            "a member of another name",
+            file(b'{"__metadata__":{"Jellyformat":"' + box.hex().encode() + b'"}}'),
+        ),
         "further-in": ("a member further in", file(b'{"w":{"__metadata__":{' + plain(box) + b"}}}")),
         "in-tensor": ("a tensor with such a key", file(b'{"w":{' + plain(box) + b"}}")),
     }

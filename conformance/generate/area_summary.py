@@ -14,6 +14,7 @@ def make() -> Area:
     """The area."""
     area = Area("summary", (VERIFY, "host:jelly"))
     _lies(area)
+    _conflict(area)
     _letters(area)
     _lists(area)
     _nested(area)
@@ -31,6 +32,16 @@ def trees(head: Files | None, at_index: Files, work: Files | None, **more: Value
     inside = index(box.tree(at_index), **more.pop("index", {}))
     around = None if work is None else worktree(box.tree(work), **more.pop("worktree", {}))
     return draft(state(commit, inside, around, **more), box)
+
+
+def _conflict(area: Area) -> None:
+    stage = [REGULAR, Box().blob(b"a\n")]
+    made = trees(
+        {b"a": b"a\n", b"b": b"b\n"}, {b"b": b"b\n"}, {b"b": b"b\n"}, index={"conflicts": [[b"a", stage, None, None]]}
+    )
+    assert made.manifest["summary"]["staged"] == []
+    why = "a path in conflict that HEAD has: it is neither staged nor unstaged"
+    area.accept("conflict-in-head", SUM, why, made)
 
 
 def _lies(area: Area) -> None:

@@ -138,7 +138,9 @@ def _embed(area: Area) -> None:
     ids = "JF-HST-001 JF-HST-002 JF-HST-004"
     for name, host in hosts.items():
         files = {"in": ("bin", host), "container": ("jelly", box)}
-        written(area, "embed", f"embed-{name}", ids, f"behind a host: {name}", files, output(trailer(host, box)), "trailer")
+        written(
+            area, "embed", f"embed-{name}", ids, f"behind a host: {name}", files, output(trailer(host, box)), "trailer"
+        )
     text = b'{"text": true}\n' * 9
     refused = {
         "gzip": b"\x1f\x8b\x08\0\0\0\0\0\0\3" + deflated(text) + struct.pack("<2L", zlib.crc32(text), len(text)),
@@ -168,7 +170,9 @@ def _strip(area: Area) -> None:
         why = f"taken out again from behind: {name}"
         written(area, "strip", f"strip-{name}", "JF-HST-002", why, given, output(host), "trailer")
     expect: Json = {"error": {"class": "absent.snapshot", "requirement": None}}
-    written(area, "strip", "strip-absent", "JF-HST-003", "nothing to take out", {"in": ("bin", ARRAY)}, expect, "trailer")
+    written(
+        area, "strip", "strip-absent", "JF-HST-003", "nothing to take out", {"in": ("bin", ARRAY)}, expect, "trailer"
+    )
     expect = {"error": {"class": LOCATOR, "requirement": "JF-TRL-001"}}
     size = len(ARRAY)
     given = {"in": ("bin", ARRAY + b"gap" + box + locator(size + 3, box, size))}

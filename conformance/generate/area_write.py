@@ -6,7 +6,18 @@ import json
 
 from conformance.generate import derive
 from conformance.generate.area_blocks import with_history
-from conformance.generate.draft import Draft, draft, gitlink, index, nested, omitted, small, state, with_worktree, worktree
+from conformance.generate.draft import (
+    Draft,
+    draft,
+    gitlink,
+    index,
+    nested,
+    omitted,
+    small,
+    state,
+    with_worktree,
+    worktree,
+)
 from conformance.generate.gitobjects import COMMIT, EXECUTABLE, KINDS, REGULAR, SYMLINK, TAG, Box
 from conformance.generate.suite import WRITE, Area, Vector, expected_content
 
@@ -68,7 +79,11 @@ def _cases() -> dict[str, tuple[str, Draft, tuple[str, ...]]]:
         "history": ("two old commits in the history", with_history(), ()),
         "everything": ("every list and map of a state has something in it", everything(), ()),
         "large": ("files that compress, and are over the shorter lengths of msgpack", large, ()),
-        "names": ("names that are no text", with_worktree(dict.fromkeys((b"\xff", b"a\nb", b"\xc3\xa9", b"-"), b"x\n")), ()),
+        "names": (
+            "names that are no text",
+            with_worktree(dict.fromkeys((b"\xff", b"a\nb", b"\xc3\xa9", b"-"), b"x\n")),
+            (),
+        ),
         "sha256": ("a repository of SHA-256", of_sha256, ("oid:sha256",)),
     }
 
@@ -103,7 +118,11 @@ def everything() -> Draft:
         submodules=[nested(b"fresh", unborn), nested(b"module", inner)],
     )  # fmt: skip
     made = draft(whole, box)
-    made.manifest["environment"] = {"language": "Python", "packages": [["numpy", "2.0", None]], "deep": {"x": [-1, True]}}
+    made.manifest["environment"] = {
+        "language": "Python",
+        "packages": [["numpy", "2.0", None]],
+        "deep": {"x": [-1, True]},
+    }
     made.manifest["extensions"] = {"com.example.thing": {"bytes": b"\0\xff", "n": (1 << 64) - 1}}
     made.manifest["ignored"] = [b"__pycache__/", b"secrets.env"]
     made.manifest["provenance"] = {

@@ -143,7 +143,9 @@ def _repacked(area: Area) -> None:
         ids += " JF-ZIP-003" if "twice" in name else ""
         accept(area, f"repacked-{name}", ids, why, data)
         if name == "deflated":
-            written(area, "extract", "extract-deflated", ids, "taken out of deflate", {"in": ("zip", data)}, output(box))
+            written(
+                area, "extract", "extract-deflated", ids, "taken out of deflate", {"in": ("zip", data)}, output(box)
+            )
     data = Zip([Item(b"archive/data.pkl", EXITS), Item(ENTRY, box)], zip64=True).build()
     accept(area, "repacked-zip64", "JF-ZIP-001 JF-ZIP-002", "an entry in a zip with zip64 records", data)
     used = Zip([Item(b"a", b"a"), Item(ENTRY, box)], zip64=True, end={"count": ONES16, "here": ONES16, "size": ONES32})
@@ -295,6 +297,12 @@ def _records(area: Area) -> None:
         "zip64-offset": ("two offsets", zipped(zip64=True, end64={"offset": at + 1}).build()),
         "zip64-size": ("two sizes", zipped(zip64=True, end64={"size": size - 1}).build()),
         "zip64-count": ("two counts", zipped(zip64=True, end64={"count": 3, "here": 3}).build()),
+        "zip64-offset-short": ("two offsets, the zip64 one right", zipped(zip64=True, end={"offset": at + 1}).build()),
+        "zip64-size-short": ("two sizes, the zip64 one right", zipped(zip64=True, end={"size": size - 1}).build()),
+        "zip64-count-short": (
+            "two counts, the zip64 one right",
+            zipped(zip64=True, end={"count": 1, "here": 1}).build(),
+        ),
         "zip64-wraps-sum": (
             "offset and size that wrap around",
             zipped(

@@ -25,6 +25,7 @@ def contents() -> dict[str, bytes]:
 
     return {
         "text": area_zstd.text_records(),
+        "large": area_blocks.large_manifest(),
         "blocks": area_blocks.many_blocks_manifest(),
         "supported": area_blocks.supported_manifest(),
     }

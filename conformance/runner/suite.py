@@ -153,6 +153,7 @@ def run(
     batch: bool = False,
     fail_fast: bool = False,
     referee: Program | None = None,
+    single_every: int = SINGLE_EVERY,
 ) -> Outcome:
     """Run vectors against a program.
 
@@ -164,6 +165,7 @@ def run(
         batch: Whether to use batch mode, which the program has to declare.
         fail_fast: Whether to stop at the first failure.
         referee: Another program, which decodes too what this one writes.
+        single_every: In batch mode, one vector in so many is tried with a single call too; 0 for none.
     """
     outcome = Outcome(program.command)
     for vector in vectors:
@@ -196,7 +198,8 @@ def run(
         begin = time.monotonic()
         ask = asker()
         message, note = _try(ask, vector, sampled, referee)
-        if not message and isinstance(ask, Batch) and number % SINGLE_EVERY == 0 and not sampled:
+        again = single_every and number % single_every == 0 and not sampled
+        if not message and isinstance(ask, Batch) and again:
             message, note = _try(program, vector, sampled, referee)
         if message and fail_fast:
             stop.set()
