@@ -166,7 +166,7 @@ def _checks() -> list[tuple[str, str, str]]:
         ("or (path in conflicts and path in intents):", "or False:", "JF-IDX-001"),
         ("if path not in flat.index and path not in intents:", "if False:", "JF-IDX-002"),
         ("if path in flat.worktree or path in directories:", "if path in flat.worktree:", "JF-WRK-002"),
-        ("if not all(mode in files[:2] for mode in modes):", "if not all(mode in files for mode in modes):", "JF-WRK-003"),
+        ("all(mode in files[:2] for mode in modes):", "all(mode in files for mode in modes):", "JF-WRK-003"),
         ("or one.oid != two.oid:", "or False:", "JF-WRK-004"),
         ("if path in nests or _below(path, flat.worktree) or", "if path in nests or", "JF-WRK-006"),
         ("if _below(nested.path, flat.worktree) or", "if", "JF-SUB-005"),

@@ -1,4 +1,4 @@
-"""Vectors made of the worked examples in SPEC.md itself: its text is cut up here, and nothing else says what is in them."""
+"""Vectors made of the worked examples in SPEC.md itself, which is cut up here."""
 
 from __future__ import annotations
 

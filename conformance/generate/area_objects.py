@@ -13,6 +13,7 @@ from conformance.generate.gitobjects import (
     SYMLINK,
     TREE,
     Box,
+    Files,
     Leaf,
     commit_content,
     object_id,
@@ -213,7 +214,7 @@ def _strict(area: Area) -> None:
     why = "git's order: a directory as if a slash followed its name, bytes unsigned"
     area.accept("order-good", "JF-OBJ-004 JF-OBJ-005", why, draft(state(None, index(tree), worktree(tree)), box))
     box = Box()
-    every = {
+    every: Files = {
         b"e": (EXECUTABLE, b"x\n"),
         b"l": (SYMLINK, b"f"),
         b"m": (GITLINK, b"\1" * 20),

@@ -232,10 +232,10 @@ def _diffs(area: Area) -> None:
     box, oid = base_box()
     made = with_files(box, {b"a": BASE, b"b": b"target\n"})
     rest = [item for item in box.objects if item not in (oid, target)]
-    first: Items = [(diff(BLOB, oid, [b"target\n"]), 7)]
-    made.blocks = [block_of("state", first), objects_block("state", box, [oid, *rest])]
+    made_of: Items = [(diff(BLOB, oid, [b"target\n"]), 7)]
+    made.blocks = [block_of("state", made_of), objects_block("state", box, [oid, *rest])]
     area.reject("base-in-later-block", "JF-REC-005", missing, "a diff on an object of a later block", made)
-    made.blocks = [objects_block("state", box, [oid, *rest]), block_of("state", first)]
+    made.blocks = [objects_block("state", box, [oid, *rest]), block_of("state", made_of)]
     area.accept("base-in-earlier-block", "JF-REC-005", "a diff on an object of an earlier block", made)
 
 

@@ -235,7 +235,9 @@ def _headers(area: Area) -> None:
         "dtype-nil": ("without a type", _entry(0, length).replace(b'"U8"', b"null")),
         "dimensions": ("of two dimensions", _entry(0, length).replace(b'"shape":[', b'"shape":[1,')),
         "no-dimension": ("of no dimension", b'{"dtype":"U8","shape":[],"data_offsets":[0,%d]}' % length),
-        "shape-less": ("longer than its shape", b'{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}' % (length - 1, length)),
+        "shape-less": (
+            "longer than its shape", b'{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}' % (length - 1, length),
+        ),
         "beyond": ("that reaches beyond the file", _entry(0, length + 1)),
         "offsets-one": ("with one offset", b'{"dtype":"U8","shape":[%d],"data_offsets":[%d]}' % (length, length)),
         "offsets-swapped": (
@@ -247,7 +249,10 @@ def _headers(area: Area) -> None:
         "key-added": ("with a key more", _entry(0, length)[:-1] + b',"x":1}'),
         "key-twice": ("with a key twice", _entry(0, length)[:-1] + b',"dtype":"U8"}'),
         "array": ("that is an array", b"[0,%d]" % length),
-        "far": ("with offsets beyond 2^64", b'{"dtype":"U8","shape":[8],"data_offsets":[%d,%d]}' % (1 << 64, (1 << 64) + 8)),
+        "far": (
+            "with offsets beyond 2^64",
+            b'{"dtype":"U8","shape":[8],"data_offsets":[%d,%d]}' % (1 << 64, (1 << 64) + 8),
+        ),
     }  # fmt: skip
     for name, (why, value) in entries.items():
         header = file(b'{"jellyformat":' + value + b"}", box)

@@ -234,10 +234,10 @@ def _locators(area: Area) -> None:
     for name, (why, fault) in wrong.items():
         data = embedded(host, box, locator=fault)
         area.reject(f"locator-{name}", "JF-LOC-001", LOCATOR, why, data, ending="zip")
-    data = bytearray(embedded(host, box))
-    data[length + 20] ^= 1
+    raw = bytearray(embedded(host, box))
+    raw[length + 20] ^= 1
     why = "a bit of the container's header flipped, which the locator covers"
-    area.reject("locator-header", "JF-LOC-001", LOCATOR, why, bytes(data), ending="zip")
+    area.reject("locator-header", "JF-LOC-001", LOCATOR, why, bytes(raw), ending="zip")
     cases: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
         "short": ("126 digits", lambda digits: digits[2:]),
         "only-magic": ("the end magic alone", lambda digits: digits[-16:]),
@@ -246,8 +246,8 @@ def _locators(area: Area) -> None:
         "space": ("a space in it", lambda digits: digits[:20] + b" " + digits[21:]),
     }
     for name, (why, change) in cases.items():
-        data = bytearray(embedded(host, box, digits=change))
-        area.reject(f"digits-{name}", "JF-ZIP-006", LOCATOR, why, bytes(data), ending="zip")
+        data = embedded(host, box, digits=change)
+        area.reject(f"digits-{name}", "JF-ZIP-006", LOCATOR, why, data, ending="zip")
     inside = _inside(host, box)
     why = "the container reaches beyond the begin of the end record"
     area.reject("locator-in-end-record", "JF-ZIP-006", LOCATOR, why, inside, ending="zip", also=("JF-LOC-001",))
@@ -459,7 +459,7 @@ def _strip(area: Area) -> None:
     whole = len(host.build())
     for name, cut in (("one-less", whole - 1), ("in-directory", whole - 60), ("nothing", 0)):
         data = embedded(host, box, locator={"host_length": cut})
-        expect = {"error": {"class": HOST, "requirement": "JF-ZIP-007"}}
+        expect: Json = {"error": {"class": HOST, "requirement": "JF-ZIP-007"}}
         why = f"a host length at which no zip ends: {name}"
         written(area, "strip", f"strip-cut-{name}", "JF-ZIP-007 JF-HST-003", why, {"in": ("zip", data)}, expect)
     expect = {"error": {"class": "absent.snapshot", "requirement": None}}

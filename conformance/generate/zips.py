@@ -60,7 +60,7 @@ class Item:
             "<4s5H3L2H", it["magic"], it["version"], it["flags"], it["method"], 0, DAY, it["crc"], it["packed"],
             it["size"], len(it["name"]), len(it["extra"]),
         )  # fmt: skip
-        return head + it["name"] + it["extra"] + self.body() + self.behind
+        return b"".join((head, it["name"], it["extra"], self.body(), self.behind))
 
     def listed(self, offset: int) -> bytes:
         """Its entry in the central directory."""
@@ -69,7 +69,7 @@ class Item:
             "<4s6H3L5H2L", it["magic"], 20, it["version"], it["flags"], it["method"], 0, DAY, it["crc"],
             it["packed"], it["size"], len(it["name"]), len(it["extra"]), len(it["comment"]), 0, 0, 0, it["offset"],
         )  # fmt: skip
-        return head + it["name"] + it["extra"] + it["comment"]
+        return b"".join((head, it["name"], it["extra"], it["comment"]))
 
 
 def wide(*values: int) -> bytes:
@@ -140,10 +140,10 @@ def embedded(host: Zip, container: bytes, *, listed: bytes | None = None, **faul
     entry = Item(listed or b"", container)
     local = b"" if listed is None else entry.written()[: -len(container)]
     offset = len(before) + len(local)
-    directory = fault.get("directory", host.directory())
+    directory: bytes = fault.get("directory", host.directory())
     directory += b"" if listed is None else entry.listed(len(before))
     given: Fields = {"offset": offset, "container": container, "host_length": len(before), **fault.get("locator", {})}
-    digits = locator(**given).hex().encode()
+    digits: bytes = locator(**given).hex().encode()
     digits = fault["digits"](digits) if "digits" in fault else digits
     count = len(host.items) + (listed is not None)
     comment = host.comment + digits

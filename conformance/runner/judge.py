@@ -60,8 +60,8 @@ class Case:
             found += ["--out", str(self.out)]
         return found
 
-    def judge(self, answer: Answer, ask: Asks, referee: Asks | None) -> tuple[list[str], str]:
-        """What is wrong, and a note."""
+    def judge(self, answer: Answer, ask: Asks, referee: Asks | None, *, reads: bool = True) -> tuple[list[str], str]:
+        """What is wrong, and a note; ``reads`` says whether the program itself can decode what it encodes."""
         if answer.status is None:
             return [f"crash: {answer.fault}"], ""
         problems = [
@@ -76,7 +76,7 @@ class Case:
             return problems + found, note
         if answer.status != OK:
             return [*problems, f"rejected as {_error(answer)}, and is good"], ""
-        return problems + self._judge_good(answer, ask, referee), ""
+        return problems + self._judge_good(answer, ask, referee, reads), ""
 
     def _judge_error(self, answer: Answer) -> tuple[list[str], str]:
         wanted, note = self.expect["error"], ""
@@ -95,7 +95,7 @@ class Case:
             problems.append("failed, and left a file behind")
         return problems, note
 
-    def _judge_good(self, answer: Answer, ask: Asks, referee: Asks | None) -> list[str]:
+    def _judge_good(self, answer: Answer, ask: Asks, referee: Asks | None, reads: bool) -> list[str]:
         if self.command == "decode":
             return compare(self.expect["content"], answer.output)
         if self.command == "restore":
@@ -105,9 +105,11 @@ class Case:
         data = self.out.read_bytes()
         if self.command == "encode":
             problems = hosts.check_header(data)
-            for who in (ask, referee):
-                if who is not None and not problems:
-                    problems += self._decoded(who)
+            readers = [who for who in (ask if reads else None, referee) if who is not None]
+            if not readers:
+                problems.append("the program does not read, so that what it wrote has to be read by a --referee")
+            for who in readers:
+                problems += [] if problems else self._decoded(who)
             return problems
         return self._judge_output(data, ask)
 

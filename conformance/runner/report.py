@@ -21,10 +21,13 @@ def profile_lines(outcome: Outcome) -> list[str]:
     for profile, total in sorted(outcome.total.items()):
         passed = outcome.passed(profile)
         ran = sum(item.outcome != "undeclared" and item.vector.profile == profile for item in outcome.results)
+        failed = any(item.outcome == "failed" and item.vector.profile == profile for item in outcome.results)
         if profile in conforming:
             word = "conforming"
         elif ran == 0:
-            word = "not declared"
+            word = "not run"
+        elif not failed and ran == passed and ran < total and not outcome.complete:
+            word = "run in part"
         else:
             word = "NOT conforming"
         lines.append(f"profile {profile:<18} {word:<15} {passed} of {total} passed, {ran} ran")

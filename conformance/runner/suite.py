@@ -86,6 +86,8 @@ class Outcome:
     results: list[Result] = field(default_factory=list)
     samples: list[Result] = field(default_factory=list)
     total: dict[str, int] = field(default_factory=dict)
+    complete: bool = True
+    """Whether all vectors were chosen."""
     fault: str = ""
     """Why nothing could be run."""
 
@@ -121,7 +123,24 @@ def _ask_capabilities(program: Program) -> Answer:
         return answer
     if answer.status != 0 or answer.output.get("protocol") != PROTOCOL:
         return Answer(None, None, f"capabilities do not say protocol {PROTOCOL}")
+    said = answer.output
+    for key, known in _KNOWN.items():
+        value = said.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            return Answer(None, None, f"{key} in capabilities is no array of str")
+        if known and not set(value) <= known:
+            return Answer(None, None, f"{key} in capabilities has {', '.join(sorted(set(value) - known))}")
+    if "verify" in said.get("roles", []) and "read" not in said["roles"]:
+        return Answer(None, None, "capabilities have the role verify without the role read")
     return answer
+
+
+_KNOWN = {
+    "roles": frozenset({"read", "verify", "write", "embed", "restore"}),
+    "hosts": frozenset(),
+    "object_formats": frozenset({"sha1", "sha256"}),
+}
+"""What capabilities may say; of hosts there may be more than this suite knows."""
 
 
 def _samples(vectors: Iterable[Vector], features: frozenset[str]) -> list[Vector]:
@@ -167,7 +186,7 @@ def run(
         referee: Another program, which decodes too what this one writes.
         single_every: In batch mode, one vector in so many is tried with a single call too; 0 for none.
     """
-    outcome = Outcome(program.command)
+    outcome = Outcome(program.command, complete=len(chosen) == len(vectors))
     for vector in vectors:
         outcome.total[vector.profile] = outcome.total.get(vector.profile, 0) + 1
     answer = _ask_capabilities(program)
@@ -176,6 +195,7 @@ def run(
         return outcome
     outcome.capabilities = answer.output
     outcome.features = features = features_of(answer.output)
+    reads = "role:read" in features
     kept = threading.local()
     workers: list[Batch] = []
     stop = threading.Event()
@@ -197,10 +217,10 @@ def run(
             return Result(vector, "undeclared", "not run after a failure")
         begin = time.monotonic()
         ask = asker()
-        message, note = _try(ask, vector, sampled, referee)
+        message, note = _try(ask, vector, sampled, referee, reads)
         again = single_every and number % single_every == 0 and not sampled
         if not message and isinstance(ask, Batch) and again:
-            message, note = _try(program, vector, sampled, referee)
+            message, note = _try(program, vector, sampled, referee, reads)
         if message and fail_fast:
             stop.set()
         return Result(vector, "failed" if message else "passed", message, note, time.monotonic() - begin)
@@ -215,7 +235,7 @@ def run(
     return outcome
 
 
-def _try(ask: Program | Batch, vector: Vector, sampled: bool, referee: Program | None) -> tuple[str, str]:
+def _try(ask: Program | Batch, vector: Vector, sampled: bool, referee: Program | None, reads: bool) -> tuple[str, str]:
     """What is wrong with the answer to a vector, and what is to be noted."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
         case = Case(vector.command, vector.files, vector.options, vector.expect, Path(directory))
@@ -225,5 +245,5 @@ def _try(ask: Program | Batch, vector: Vector, sampled: bool, referee: Program |
                 return "", ""
             said = answer.fault if answer.status is None else f"status {answer.status}"
             return f"a feature that is not declared has to be answered with 2, not {said}", ""
-        problems, note = case.judge(answer, ask, referee)
+        problems, note = case.judge(answer, ask, referee, reads=reads)
         return "; ".join(problems), note
