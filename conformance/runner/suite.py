@@ -152,7 +152,7 @@ def _samples(vectors: Iterable[Vector], features: frozenset[str]) -> list[Vector
     chosen = []
     for vector in vectors:
         lacking = vector.needs - features
-        if len(lacking) != 1 or ("content" not in vector.expect and "output" not in vector.expect):
+        if len(lacking) != 1 or "error" in vector.expect:
             continue
         feature = next(iter(lacking))
         if feature == "role:verify" or (feature.startswith("host:") and "host" not in vector.options):
