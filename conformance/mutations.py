@@ -63,7 +63,7 @@ def _objects() -> list[tuple[str, str, str, str]]:
         (pool, "if chain >= limits.DIFF_CHAIN:", "if chain > limits.DIFF_CHAIN:", "JF-REC-006"),
         (trees, "if strict and prefix and not entries:", "if False:", "JF-OBJ-005"),
         (trees, "if entries > limits.TREE_ENTRIES:", "if entries > 999_999:", "JF-OBJ-008"),
-        (trees, "seen += len(entries)", "seen += 0", "objects/entries-bomb-directories"),
+        (trees, "                count += inner[0]\n", "", "objects/entries-bomb"),
         (trees, "check_length(path, depth)", "pass", "JF-PTH-002"),
         (objects, "nul < 0 or stop > end:", "nul < 0:", "JF-OBJ-002"),
         (objects, "check_component(name)", "pass", "JF-OBJ-003"),

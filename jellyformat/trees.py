@@ -33,6 +33,7 @@ class Flattener:
         self._oid_length = oid_length
         self._parsed: dict[tuple[bytes, bool], list[TreeEntry]] = {}
         self._flat: dict[tuple[bytes, bool], _Flattened] = {}
+        self._measured: dict[tuple[bytes, bool], tuple[int, int]] = {}
         self._left = self._left_parsed = limits.ALL_TREE_ENTRIES
         self._left_bytes = limits.ALL_TREE_PATH_BYTES
 
@@ -71,18 +72,43 @@ class Flattener:
         if entries > self._left or path_bytes > self._left_bytes or self._left_parsed < 0:
             raise _too_many(limits.ALL_TREE_ENTRIES, "all trees together have")
 
+    def _measure(self, root: bytes, *, strict: bool) -> tuple[int, int]:
+        """Entries below a tree, directories counted each time, and the bytes of their paths.
+
+        Each tree is looked at once, however often it stands there: ten trees can stand for a billion entries.
+        """
+        known = self._measured
+        stack = [root]
+        while stack:
+            oid = stack[-1]
+            if (oid, strict) in known:
+                stack.pop()
+                continue
+            entries = self.entries(oid, strict=strict)
+            below = [entry for entry in entries if entry.mode == DIRECTORY]
+            todo = {entry.oid for entry in below if (entry.oid, strict) not in known}
+            if todo:
+                stack += todo
+                continue
+            stack.pop()
+            count, path_bytes = len(entries), sum(len(entry.name) for entry in entries)
+            for entry in below:
+                inner = known[entry.oid, strict]
+                count += inner[0]
+                path_bytes += inner[1] + (len(entry.name) + 1) * inner[0]
+            self._check_left(count, path_bytes)
+            known[oid, strict] = count, path_bytes
+        return known[root, strict]
+
     def _flatten(self, root: bytes, *, strict: bool) -> _Flattened:
         leaves: dict[bytes, Leaf] = {}
-        seen = path_bytes = 0
+        seen, path_bytes = self._measure(root, strict=strict)
         stack = [(b"", root, 1)]
         while stack:
             prefix, oid, depth = stack.pop()
             entries = self.entries(oid, strict=strict)
             if strict and prefix and not entries:
                 raise BadObject("a tree has an entry for a tree that is empty", requirement="JF-OBJ-005")
-            seen += len(entries)
-            path_bytes += len(prefix) * len(entries) + sum(len(entry.name) for entry in entries)
-            self._check_left(seen, path_bytes)
             for entry in entries:
                 path = prefix + entry.name
                 check_length(path, depth)

@@ -238,7 +238,7 @@ def run(
 def _try(ask: Program | Batch, vector: Vector, sampled: bool, referee: Program | None, reads: bool) -> tuple[str, str]:
     """What is wrong with the answer to a vector, and what is to be noted."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
-        case = Case(vector.command, vector.files, vector.options, vector.expect, Path(directory))
+        case = Case(vector.command, vector.files, vector.options, vector.expect, Path(directory), vector.requirements)
         answer = ask.ask(case.arguments())
         if sampled:
             if answer.status == UNSUPPORTED:

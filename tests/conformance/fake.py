@@ -20,7 +20,7 @@ CAPABILITIES: dict[str, Any] = {
     "hosts": ["jelly", "zip", "safetensors", "trailer"],
     "batch": True,
 }
-DECLARED = {
+DECLARED: dict[str, dict[str, Any]] = {
     "protocol-2": {"protocol": 2},
     "role-unknown": {"roles": ["read", "fly"]},
     "roles-no-array": {"roles": "read"},

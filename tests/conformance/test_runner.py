@@ -238,3 +238,32 @@ with TemporaryDirectory() as name:
         print(found.fault.split(":")[0], "|", found.caught.split(":")[0])
 """
     assert python(code).splitlines() == ["the text is there 0 times | ", "is no Python | ", " | header/longer", " | "]
+
+
+@pytest.mark.parametrize(
+    "name", ["nested-below-link", "nested-below-file", "nested-below-nested", "empty-below-link", "empty-below-file"]
+)
+def test_what_lies_below_no_directory_is_seen_before_anything_is_written(name: str, tmp_path: Path) -> None:
+    """Export came upon it when half of the files were there, and ended with an error of the system."""
+    vector = ROOT / "conformance" / "vectors" / "restore" / name
+    expected = json.loads(vector.with_suffix(".json").read_bytes())["expect"]["error"]
+    args = ["restore", "--in", str(vector.with_suffix(".jelly")), "--out", str(tmp_path / "out")]
+    done = subprocess.run([*REFERENCE, *args], capture_output=True, text=True)
+    found = json.loads(done.stdout)["error"]
+    assert (done.returncode, found["class"], found["requirement"]) == (1, expected["class"], expected["requirement"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trees_that_stand_for_a_billion_entries_are_counted_not_built() -> None:
+    """The memory of a process that reads such a container stays near that of one that reads a small one."""
+    code = """
+import resource, sys
+from jellyformat.conformance import answer
+for name in ("header/good", "objects/entries-bomb-files-worktree"):
+    status, _ = answer(["decode", "--in", f"{sys.argv[1]}/conformance/vectors/{name}.jelly"])
+    print(status, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT)], check=True, capture_output=True, text=True)
+    (good, before), (bad, after) = (map(int, line.split()) for line in done.stdout.splitlines())
+    assert (good, bad) == (0, 1)
+    assert after - before < 50_000  # kilobytes; it was 500,000

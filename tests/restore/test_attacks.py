@@ -177,7 +177,9 @@ def test_an_empty_directory_below_a_link(repository: Path) -> None:
     outside = repository.parent / "outside"
     outside.mkdir()
     refuses(
-        finished(linked(b"way", os.fsencode(outside), empty_directories=(b"way/made",))), repository, errors.RefusedPath
+        finished(linked(b"way", os.fsencode(outside), empty_directories=(b"way/made",))),
+        repository,
+        errors.StateMismatch,
     )
 
 
@@ -196,7 +198,7 @@ def test_a_nested_repository_below_a_link(repository: Path) -> None:
     refuses(
         finished(craft.assemble(replace(made.parts, state=state), [*made.records, *extra])),
         repository,
-        errors.RefusedPath,
+        errors.StateMismatch,
     )
 
 
