@@ -54,7 +54,7 @@ def build() -> dict[str, bytes]:
 
 def committed() -> dict[str, bytes]:
     """What is there, but for the smallest container, which has a program of its own."""
-    files = (path for path in VECTORS.rglob("*") if path.is_file() and path.name != "smallest.jelly")
+    files = (path for path in VECTORS.rglob("*") if path.is_file() and path != VECTORS / "smallest.jelly")
     return {path.relative_to(VECTORS).as_posix(): path.read_bytes() for path in files}
 
 
