@@ -249,6 +249,7 @@ def _hosts() -> list[tuple[str, str, str, str]]:
 
 def _rest() -> list[tuple[str, str, str, str]]:
     exporter, refuse = "exporter.py", "jellyformat_trailer/refuse.py"
+    hdf5, block, onnx = "jellyformat_hdf5/adapter.py", "jellyformat_hdf5/superblock.py", "jellyformat_onnx/adapter.py"
     return [
         ("reader.py", "                if hasher.digest() != block.sha256:", "                if False:", "JF-BLK-002"),
         (exporter, "        checker.summary()\n", "", "restore/fault"),
@@ -274,6 +275,15 @@ def _rest() -> list[tuple[str, str, str, str]]:
         (refuse, '    ("a zlib file (such as joblib makes)", _is_zlib),\n', "", "trailer/refused"),
         (refuse, '    ("a file with a zip archive at its end", _is_zip),\n', "", "trailer/refused"),
         ("blocks.py", "tuple(item.block for item in written)", "tuple(item.block for item in written[::-1])", "write/"),
+        (hdf5, "if not fits or source.read_at", "if source.read_at", "JF-HDF-001"),
+        (hdf5, "if not fits or source.read_at(length, len(SIGNATURE)) != SIGNATURE:", "if not fits:", "JF-HDF-001"),
+        (block, "if version >= 2 and lookup3(raw[:-4]) !=", "if version >= 4 and lookup3(raw[:-4]) !=", "JF-HDF-002"),
+        (block, "if version == 3 and raw[11] & _OPEN_FOR_WRITING:", "if False:", "JF-HDF-003"),
+        (block, "if found.end - found.base > source.size - offset:", "if False:", "JF-HDF-002"),
+        (block, "    if superblock.version < 2:\n        return True\n", "", "JF-HDF-003"),
+        (block, "if not 0 <= address < (1 << 8 * self.width) - 1:", "if False:", "JF-HDF-003"),
+        (onnx, "    if len(fields) > 1:", "    if False:", "JF-ONX-001"),
+        (onnx, 'int.from_bytes(header[32:40], "big") != found.end - found.value:', "False:", "JF-ONX-001"),
         ("registry.py", "if header.total_length < carried.container.size:", "if False:", "JF-HDR-010"),
     ]
 

@@ -33,6 +33,8 @@ AREAS = (
     "examples",
     "write",
     "restore",
+    "hdf5",
+    "onnx",
 )
 LIMIT = 4 << 20
 """Bytes that all vectors together may have."""
