@@ -33,7 +33,7 @@ def lookup3(data: bytes) -> int:
 
     a = b = c = (0xDEADBEEF + len(data)) & mask
     while True:
-        x, y, z = struct.unpack("<3L", data[:12].ljust(12, b"\0"))
+        x, y, z = (int(word) for word in struct.unpack("<3L", data[:12].ljust(12, b"\0")))
         a, b, c = (a + x) & mask, (b + y) & mask, (c + z) & mask
         if len(data) <= 12:
             break
@@ -60,9 +60,16 @@ def lookup3(data: bytes) -> int:
 
 
 def hdf5(
-    version: int, base: int = 0, *, width: int = 8, flags: int = 0, driver: int | None = None, extension: int | None = None,
-    missing: int = 0, check: int = 0,
-) -> bytes:  # fmt: skip
+    version: int,
+    base: int = 0,
+    *,
+    width: int = 8,
+    flags: int = 0,
+    driver: int | None = None,
+    extension: int | None = None,
+    missing: int = 0,
+    check: int = 0,
+) -> bytes:
     """A file whose data begin at ``base`` of the file it will be a part of; the end is wrong by ``missing``."""
 
     def address(value: int | None) -> bytes:
