@@ -341,7 +341,8 @@ def _counts(area: Area) -> None:
     area.accept("entries-supported", "JF-OBJ-008", why, made)
     for name, mode, where in (("files", b"100644", "worktree"), ("modules", b"160000", "head")):
         box = Box()
-        tree = raw_tree(box, [(mode, b"%d" % n, box.blob(b"x\n")) for n in range(10)])
+        oid = b"\1" * 20 if name == "modules" else box.blob(b"x\n")
+        tree = raw_tree(box, [(mode, b"%d" % n, oid) for n in range(10)])
         for _ in range(8):
             tree = raw_tree(box, [(b"40000", b"%d" % n, tree) for n in range(10)])
         made = with_tree(tree, box, where=where)
