@@ -4,6 +4,7 @@ Plans of the adapters (``host``) are carried out so that after a crash at any in
 new one, at the latest when the next command has looked at it:
 
 * in place behind the host's own bytes, under a journal (``journal``);
+* in place before them, where the filesystem can move them (``splicing``);
 * or as a temporary file ``.<name>.jelly-<random>.tmp`` in the same directory, renamed over the old one or linked.
 """
 
@@ -18,10 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jellyformat import splicing
 from jellyformat.errors import Busy, RefusedExists, RefusedHost, SystemFailure
 from jellyformat.fileio import explained, lock, missing, release, sync, system_errors, write_at
-from jellyformat.host import Append, Copy, Plan, Rewrite, Truncate
-from jellyformat.journal import Journal, heal, journal_path
+from jellyformat.healing import heal
+from jellyformat.host import Append, Copy, Plan, Rewrite, Splice, Truncate
+from jellyformat.journal import Journal, journal_path
 from jellyformat.newfile import copy_mode, free, publish, sweep, temporary, write_new_file
 from jellyformat.source import FileSource
 
@@ -72,6 +75,24 @@ class Host:
             _truncate(self, plan)
         else:
             _rewrite(self, plan)
+
+    def splice(self, plan: Splice) -> None:
+        """Carry out ``plan``, in place.
+
+        Raises:
+            Busy: the host has changed since it was opened, or somebody has it open.
+            RefusedHost: the plan does not fit the host, or it cannot be done on this filesystem.
+            SystemFailure: the system failed; all is as it was, or the message says what to do.
+        """
+        _check(self, plan)
+        self.check_unchanged()
+        splicing.splice(self.path, self.target, self.fd, plan.replaced, plan.head)
+
+    @property
+    def block(self) -> int:
+        """Bytes of a block of its filesystem: the steps in which a change in place can move what is there."""
+        with system_errors(self.path, _AS_IT_WAS):
+            return splicing.block_size(self.fd)
 
     def check_unchanged(self) -> None:
         """Raises Busy if it is not as it was when it was opened."""
@@ -174,13 +195,15 @@ def _lock_host(fd: int, path: Path, write: bool) -> bool:
         return True
 
 
-def _check(host: Host, plan: Plan) -> None:
+def _check(host: Host, plan: Plan | Splice) -> None:
     """No adapter may touch the host's own bytes, or name bytes that are not there."""
     size = host.source.size
     if isinstance(plan, Append):
         fits = 0 <= plan.keep <= min(size, plan.length) and all(offset >= plan.keep for offset, _ in plan.writes)
     elif isinstance(plan, Truncate):
         fits = 0 <= plan.length <= size
+    elif isinstance(plan, Splice):
+        fits = 0 <= plan.replaced <= size
     else:
         copies = (part for part in plan.segments if isinstance(part, Copy))
         fits = all(0 <= part.offset <= part.offset + part.length <= size for part in copies)
@@ -194,15 +217,19 @@ def _check(host: Host, plan: Plan) -> None:
 def _append(host: Host, plan: Append) -> None:
     with system_errors(host.path, _AS_IT_WAS):
         journal = Journal.begin(host.target, host.fd, plan.keep)
+    complete = False
     try:
         for offset, data in plan.writes:
             write_at(host.fd, data, offset)
             sync(host.fd)
         os.ftruncate(host.fd, plan.length)
         sync(host.fd)
+        complete = True
         journal.set_done(True)
     except BaseException as error:
         try:
+            if complete:  # that it is may be on the disk, or not: it must not be while this is undone
+                journal.set_done(False)
             journal.roll_back(host.fd)
             with contextlib.suppress(OSError):  # left behind, it only says again what is so
                 journal.remove()

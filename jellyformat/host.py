@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from jellyformat.container import HEADER_LENGTH
 from jellyformat.errors import CorruptLocator
@@ -71,6 +71,17 @@ class Rewrite:
 
 
 @dataclass(frozen=True)
+class Splice:
+    """Put ``head`` in place of the first ``replaced`` bytes, in place; what is behind them moves without being copied.
+
+    The two lengths differ by whole blocks of the filesystem.
+    """
+
+    replaced: int
+    head: bytes
+
+
+@dataclass(frozen=True)
 class Truncate:
     """Cut the host off at ``length``."""
 
@@ -102,6 +113,17 @@ class Adapter(Protocol):
 
     def plan_strip(self, source: Source, carried: Carried) -> Plan:
         """How to take the container out again. Raises Refused where the bytes before cannot be given back."""
+
+
+@runtime_checkable
+class SplicingAdapter(Adapter, Protocol):
+    """An adapter whose plans copy the host, and which can also plan to change it in place."""
+
+    def plan_embed_in_place(self, source: Source, container: bytes, block: int) -> Splice:
+        """As ``plan_embed``, changing the length by multiples of ``block``. Raises RefusedHost where it cannot be."""
+
+    def plan_strip_in_place(self, source: Source, carried: Carried, block: int) -> Splice:
+        """As ``plan_strip``, changing the length by multiples of ``block``. Raises RefusedHost where it cannot be."""
 
 
 def locator(offset: int, container: bytes, host_length: int) -> bytes:

@@ -13,19 +13,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from jellyformat.errors import Busy, RefusedHost
+from jellyformat.errors import Busy
 from jellyformat.fileio import hidden_name, lock, release, sync, sync_directory, write_at
-from jellyformat.source import FileSource
+from jellyformat.source import FileSource, Source
 
 MAGIC = b"\x89JELLYJ\n"
 VERSION = 1
 ENDING = ".jelly-journal"
+NEVER_FINISHED = "removed a journal that was never finished; the file had not been changed"
+COMPLETED = "the last change had been completed; removed its journal"
+REPLACED = "removed the journal of a file that has been replaced since; this one was not changed"
 _HEAD = struct.Struct(">8sBQQQ32s")
 _PIECE = 4 << 20
 _PAGE, _PAGES = 4096, 16
@@ -62,37 +65,26 @@ class Journal:
             OSError: it cannot be written.
             Busy: there is one already.
         """
+        size = os.fstat(host).st_size
         path = journal_path(target)
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except FileExistsError:
-            raise Busy(f"{path} is in the way, and is not a journal that can be used; nothing was changed") from None
-        journal = cls(path, fd, keep, os.fstat(host).st_size)
-        try:
-            lock(fd)
-            digest, at = hashlib.sha256(), 0
-            for piece in journal._pieces(host):
-                digest.update(piece)
-                write_at(fd, piece, at)
-                at += len(piece)
-            if at != _HEAD.size + journal.size - keep:
-                raise Busy(f"{target} was changed by somebody else meanwhile; nothing was done")
-            write_at(fd, digest.digest() + b"\0", at)
-            sync(fd)
-            sync_directory(path.parent)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                journal.remove()
-            raise
-        return journal
+        return cls(path, create(path, cls._pieces(target, host, keep, size)), keep, size)
 
-    def _pieces(self, host: int) -> Iterator[bytes]:
-        source = FileSource(host, self.size)
-        yield _HEAD.pack(
-            MAGIC, VERSION, os.fstat(host).st_ino, self.keep, self.size, fingerprint(source, self.keep)
-        )  # fmt: skip
-        for at in range(self.keep, self.size, _PIECE):
-            yield source.read_at(at, min(_PIECE, self.size - at))
+    @staticmethod
+    def _pieces(target: Path, host: int, keep: int, size: int) -> Iterator[bytes]:
+        """The journal's content, from the magic to the last byte."""
+        source = FileSource(host, size)
+        digest = hashlib.sha256()
+        mark = fingerprint(source, keep)
+        piece = _HEAD.pack(MAGIC, VERSION, os.fstat(host).st_ino, keep, size, mark)
+        digest.update(piece)
+        yield piece
+        for at in range(keep, size, _PIECE):
+            piece = source.read_at(at, min(_PIECE, size - at))
+            if len(piece) != min(_PIECE, size - at):
+                raise Busy(f"{target} was changed by somebody else meanwhile; nothing was done")
+            digest.update(piece)
+            yield piece
+        yield digest.digest() + b"\0"
 
     def set_done(self, done: bool) -> None:
         """Say, lastingly, whether the change is complete. Raises OSError."""
@@ -111,21 +103,55 @@ class Journal:
 
     def remove(self) -> None:
         """Take it away and close it. Raises OSError, and is closed all the same."""
-        try:
-            # only if it is still this one: another process may have found the host replaced, and cleaned up
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(self.path.lstat(), os.fstat(self.fd)):
-                    self.path.unlink()
-            sync_directory(self.path.parent)
-        finally:
-            release(self.fd)
+        remove(self.path, self.fd)
 
     def close(self) -> None:
         """Close it and leave it where it is, for ``heal``."""
         release(self.fd)
 
 
-def fingerprint(source: FileSource, length: int) -> bytes:
+def create(path: Path, pieces: Iterable[bytes]) -> int:
+    """Write a journal; when this returns, it is on the disk; when it raises, nothing of it is left.
+
+    Returns:
+        Its descriptor, locked.
+
+    Raises:
+        OSError: it cannot be written.
+        Busy: there is one already.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise Busy(f"{path} is in the way, and is not a journal that can be used; nothing was changed") from None
+    try:
+        lock(fd)
+        at = 0
+        for piece in pieces:
+            write_at(fd, piece, at)
+            at += len(piece)
+        sync(fd)
+        sync_directory(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            remove(path, fd)
+        raise
+    return fd
+
+
+def remove(path: Path, fd: int) -> None:
+    """Take a journal away and close it. Raises OSError, and is closed all the same."""
+    try:
+        # only if it is still this one: another process may have found the host replaced, and cleaned up
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(path.lstat(), os.fstat(fd)):
+                path.unlink()
+        sync_directory(path.parent)
+    finally:
+        release(fd)
+
+
+def fingerprint(source: Source, length: int) -> bytes:
     """SHA-256 of some pages of the first ``length`` bytes: tells a host that was written anew from one half done."""
     digest = hashlib.sha256(struct.pack(">Q", length))
     reach = max(0, length - _PAGE)
@@ -140,75 +166,36 @@ def is_journal(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def heal(target: Path, host: int, *, dry_run: bool = False) -> str | None:
-    """Mend what a dead process left half done; ``host`` is ``target``, open for writing and locked.
+def found(path: Path, fd: int, host: int) -> tuple[str, Callable[[], None] | None]:
+    """What a dead process has left half done, for people, and what mends it; None where the host needs nothing.
 
     Args:
-        target: The host, no symbolic link.
-        host: Its descriptor.
-        dry_run: Only say what would be done; ``host`` may be open for reading alone.
-
-    Returns:
-        What was done, for people; None where there was nothing to do.
+        path: The journal, of version 1.
+        fd: Its descriptor, locked.
+        host: That of the host.
 
     Raises:
-        OSError: it cannot be read, or the host cannot be written; the journal stays.
-        Busy: its process is alive.
-        RefusedHost: a later version has left it.
+        OSError: they cannot be read.
     """
-    path = journal_path(target)
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    try:
-        now, info = os.fstat(host), os.fstat(fd)
-        # in a directory that others can write to, a planted journal must not decide what is in the host
-        if not stat.S_ISREG(info.st_mode) or info.st_uid not in (now.st_uid, os.geteuid(), 0):
-            release(fd)
-            return None
-        if not lock(fd):
-            raise Busy(f"another process is at work on {target}")
-        journal, inode, mark, done = _read(path, fd, target)
-        half_done = False
-        if journal is None:
-            journal = Journal(path, fd, 0, 0)
-            what = "removed a journal that was never finished; the file had not been changed"
-        elif done:
-            what = "the last change had been completed; removed its journal"
-        elif inode != now.st_ino or fingerprint(FileSource.of(host), journal.keep) != mark:
-            what = "removed the journal of a file that has been replaced since; this one was not changed"
-        else:
-            half_done = True
-            what = f"a change was broken off; put back as it was before, {journal.size} bytes"
-        if half_done and not dry_run:
-            journal.roll_back(host)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            release(fd)
-        raise
-    if dry_run:
-        journal.close()
-    else:
-        journal.remove()
-    return f"{target}: {what}"
+    journal, inode, mark, done = _read(path, fd)
+    if journal is None:
+        return NEVER_FINISHED, None
+    if done:
+        return COMPLETED, None
+    if inode != os.fstat(host).st_ino or fingerprint(FileSource.of(host), journal.keep) != mark:
+        return REPLACED, None
+    what = f"a change was broken off; the file is as it was before, {journal.size} bytes"
+    return what, partial(journal.roll_back, host)
 
 
-def _read(path: Path, fd: int, target: Path) -> tuple[Journal | None, int, bytes, bool]:
+def _read(path: Path, fd: int) -> tuple[Journal | None, int, bytes, bool]:
     """The journal (None: not whole, so nothing was changed yet), the inode, the fingerprint, whether it is done."""
     nothing = None, 0, b"", False
     source = FileSource.of(fd)
     head = source.read_at(0, _HEAD.size)
     if len(head) < _HEAD.size:
         return nothing
-    magic, version, inode, keep, size, mark = _HEAD.unpack(head)
-    if magic != MAGIC:
-        return nothing
-    if version != VERSION:
-        raise RefusedHost(
-            f"a later version of jellyformat left a change of {target} half done",
-            hint="nothing was changed; mend it with that version: python -m jellyformat fix FILE",
-        )
+    _, _, inode, keep, size, mark = _HEAD.unpack(head)
     end = _HEAD.size + size - keep
     if size < keep or source.size != end + 33:
         return nothing

@@ -14,6 +14,7 @@ from pathlib import Path
 from jellyformat import fileio, journal, newfile
 from jellyformat.atomic import recover
 from jellyformat.errors import JellyError
+from jellyformat.healing import heal
 from jellyformat.registry import opened
 
 
@@ -101,7 +102,7 @@ def _half_done(target: Path, dry_run: bool) -> Left | None:
         return None
     if dry_run:
         with opened(target) as fd, fileio.system_errors(target, "nothing was changed"):
-            what = journal.heal(target, fd, dry_run=True)
+            what = heal(target, fd, dry_run=True)
     else:
         what = recover(target)
     return None if what is None else Left(target, what.removeprefix(f"{target}: "), True)

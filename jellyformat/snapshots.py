@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jellyformat import atomic, container, manifest, registry
-from jellyformat.errors import BadHost, NoSnapshot, RefusedExists, RefusedHost
-from jellyformat.host import Plan
+from jellyformat.errors import BadHost, NoSnapshot, RefusedExists, RefusedHost, Usage
+from jellyformat.host import Adapter, Carried, Plan, Rewrite, SplicingAdapter
 from jellyformat.model import Manifest
 from jellyformat.reader import Container, open_container
 from jellyformat.registry import Found, PathLike, Readable
-from jellyformat.source import BytesSource, Source
+from jellyformat.source import BytesSource
 
 if TYPE_CHECKING:
     from jellyformat.capture import Settings
@@ -119,7 +119,14 @@ def load(file: Readable) -> Snapshot:
         return Snapshot(box.to_bytes())
 
 
-def embed(path: PathLike, snap: Snapshot | None = None, *, out: PathLike | None = None, replace: bool = False) -> str:
+def embed(
+    path: PathLike,
+    snap: Snapshot | None = None,
+    *,
+    out: PathLike | None = None,
+    replace: bool = False,
+    in_place: bool = False,
+) -> str:
     """Put a snapshot into a file.
 
     Args:
@@ -127,14 +134,18 @@ def embed(path: PathLike, snap: Snapshot | None = None, *, out: PathLike | None 
         snap: The snapshot; None captures the repository that holds the current directory.
         out: A new file to write instead.
         replace: Take the place of a snapshot that is there.
+        in_place: Copy nothing of a file that would be written anew: the filesystem moves its content. Programs that
+            have it open or mapped must not be using it; where that can be told it is refused.
 
     Returns:
         The host's kind.
 
     Raises:
         RefusedExists: the file carries a snapshot already.
-        RefusedHost: its own loader would no longer read it.
+        RefusedHost: its own loader would no longer read it, or it cannot be changed in place.
+        Busy: another program has the file open, or is changing it.
     """
+    _check_in_place(in_place, out)
     data = (snap or snapshot(carriers=(path,))).to_bytes()
     with atomic.locked(Path(path), write=out is None) as target:
         try:
@@ -155,33 +166,59 @@ def embed(path: PathLike, snap: Snapshot | None = None, *, out: PathLike | None 
                 f"{os.fspath(path)} carries a snapshot already",
                 hint="nothing was changed; to put this one in its place, add --replace",
             )
-        plan = found.adapter.plan_embed(target.source, data)
-        target.apply(plan, out=None if out is None else Path(out))
+        adapter = found.adapter
+        if in_place and isinstance(adapter, SplicingAdapter):
+            target.splice(adapter.plan_embed_in_place(target.source, data, target.block))
+        else:
+            plan = adapter.plan_embed(target.source, data)
+            _check_plan(plan, in_place, found.host)
+            target.apply(plan, out=None if out is None else Path(out))
         return found.host
 
 
-def strip(path: PathLike, *, out: PathLike | None = None) -> str:
+def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False) -> str:
     """Take the snapshot out of a file: it is as it was before, bit for bit.
 
     Args:
         path: The file; changed in place unless ``out`` is given.
         out: A new file to write instead.
+        in_place: As in ``embed``.
 
     Returns:
         The host's kind.
 
     Raises:
         NoSnapshot: it carries none.
-        Refused: the bytes before cannot be given back.
+        Refused: the bytes before cannot be given back, or not in place.
     """
+    _check_in_place(in_place, out)
     with atomic.locked(Path(path), write=out is None) as target:
         found = registry.find(target.source)
-        plan = _strip_plan(found, target.source, os.fspath(path))
-        target.apply(plan, out=None if out is None else Path(out))
+        adapter, carried = _strippable(found, os.fspath(path))
+        if in_place and isinstance(adapter, SplicingAdapter):
+            target.splice(adapter.plan_strip_in_place(target.source, carried, target.block))
+        else:
+            plan = adapter.plan_strip(target.source, carried)
+            _check_plan(plan, in_place, found.host)
+            target.apply(plan, out=None if out is None else Path(out))
         return found.host
 
 
-def _strip_plan(found: Found, source: Source, name: str) -> Plan:
+def _check_in_place(in_place: bool, out: PathLike | None) -> None:
+    if in_place and out is not None:
+        raise Usage("a new file cannot be written in place", hint="leave out either -o or --in-place")
+
+
+def _check_plan(plan: Plan, in_place: bool, host: str) -> None:
+    """Zip files and those with a trailer are changed in place in any case; others would be copied."""
+    if in_place and isinstance(plan, Rewrite):
+        raise RefusedHost(
+            f"a file of this kind ({host}) cannot be changed in place",
+            hint="nothing was changed; leave out --in-place, and the file is written anew",
+        )
+
+
+def _strippable(found: Found, name: str) -> tuple[Adapter, Carried]:
     if found.carried is None:
         raise NoSnapshot(f"{name} carries no snapshot", hint="nothing was changed; nothing needs to be")
     if found.adapter is None:
@@ -189,4 +226,4 @@ def _strip_plan(found: Found, source: Source, name: str) -> Plan:
             f"{name} is a snapshot itself: without it nothing would be left",
             hint="nothing was changed; delete the file if that is what you want",
         )
-    return found.adapter.plan_strip(source, found.carried)
+    return found.adapter, found.carried

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jellyformat.errors import RefusedHost
-from jellyformat.host import Carried, Copy, Rewrite, Segment
+from jellyformat.host import Carried, Copy, Rewrite, Segment, Splice
 from jellyformat.source import Source
 from jellyformat_safetensors.header import (
+    GRAIN,
     HEADER_MAX,
     PREFIX,
     Header,
@@ -20,6 +21,8 @@ from jellyformat_safetensors.surgery import with_metadata, with_tensor, without
 
 METADATA_FORM_MAX = HEADER_MAX
 """The longest header, in bytes, with the container in it as base64; a larger container is a tensor."""
+_BLOCK_MAX = 1 << 20
+"""Bytes of the largest block that a header is filled up to."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,53 @@ class SafetensorsAdapter:
         own, data = _own(source)
         return _rewrite(own.text, data, b"")
 
+    def plan_embed_in_place(self, source: Source, container: bytes, block: int) -> Splice:
+        """As ``plan_embed``, in the metadata form, with as much fill as makes the header longer by whole blocks.
+
+        Raises:
+            BadHost: the header does not conform (JF-SFT-001, JF-SFT-002).
+            RefusedHost: there is or would be a tensor to append or cut off, or the blocks are of an odd size.
+        """
+        header = _metadata_alone(source, block)
+        own, _ = _own(source)
+        text = with_metadata(own, container, step=block, rest=(len(header.text) - len(own.text)) % block)
+        if len(text) > METADATA_FORM_MAX:
+            raise _not_in_place("the snapshot is too large for its header")
+        return Splice(header.data_offset, _prefixed(text))
+
+    def plan_strip_in_place(self, source: Source, carried: Carried, block: int) -> Splice:
+        """As ``plan_strip``.
+
+        Raises:
+            BadHost: the header does not conform (JF-SFT-001, JF-SFT-002).
+            RefusedHost: what is to be taken out is no whole blocks, or a tensor.
+        """
+        header = _metadata_alone(source, block)
+        own, _ = _own(source)
+        if (len(header.text) - len(own.text)) % block:
+            raise _not_in_place(
+                f"its snapshot, put in without --in-place, does not fill blocks of {block} bytes"
+            )
+        return Splice(header.data_offset, _prefixed(own.text))
+
+
+def _metadata_alone(source: Source, block: int) -> Header:
+    """The header as it is, with a container in the metadata or none."""
+    header = read_header(source)
+    site = find_site(source, header)
+    if site is not None and site.form == "tensor":
+        raise _not_in_place("the snapshot in it is a tensor")
+    if block % GRAIN or not 0 < block <= _BLOCK_MAX:
+        raise _not_in_place(f"the filesystem has blocks of {block} bytes")
+    return header
+
+
+def _not_in_place(why: str) -> RefusedHost:
+    return RefusedHost(
+        f"the file cannot be changed in place: {why}",
+        hint="nothing was changed; leave out --in-place, and the file is written anew",
+    )
+
 
 def _own(source: Source) -> tuple[Header, Copy]:
     """The header of the host without a container, and where its tensors are in the file as it is."""
@@ -95,12 +145,16 @@ def _own(source: Source) -> tuple[Header, Copy]:
 
 
 def _rewrite(text: bytes, data: Copy, behind: bytes) -> Rewrite:
-    segments: list[Segment] = [len(text).to_bytes(PREFIX, "little") + text]
+    segments: list[Segment] = [_prefixed(text)]
     if data.length:
         segments.append(data)
     if behind:
         segments.append(behind)
     return Rewrite(tuple(segments))
+
+
+def _prefixed(text: bytes) -> bytes:
+    return len(text).to_bytes(PREFIX, "little") + text
 
 
 ADAPTER = SafetensorsAdapter()

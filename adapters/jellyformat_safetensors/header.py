@@ -151,7 +151,7 @@ def _metadata_site(header: Header, metadata: Object, member: Member) -> Site:
     opening, closing = (b'"__metadata__":{', b"}") if made else (b"", b"")
     same = opening + b'"jellyformat":"' + written.encode() + b'"' + closing + (b"," if comma else b"")
     exact = (
-        1 <= len(fill) <= GRAIN
+        len(fill) >= 1
         and fill == fill[0] * len(fill)
         and len(same) % GRAIN == 0
         and text[whole.start : whole.end + comma] == same

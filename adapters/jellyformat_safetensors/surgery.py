@@ -7,12 +7,14 @@ import base64
 from jellyformat_safetensors.header import GRAIN, Header, Site
 
 
-def with_metadata(header: Header, container: bytes) -> bytes:
+def with_metadata(header: Header, container: bytes, *, step: int = GRAIN, rest: int = 0) -> bytes:
     """The header's text with ``container`` as a member of ``__metadata__``: the metadata form.
 
     Args:
         header: Has no container.
         container: The whole container.
+        step: The length of what is inserted, divided by this multiple of 64, leaves ``rest``.
+        rest: Less than ``step``, and a multiple of 64 too.
     """
     around = header.metadata or header.outer
     opening, closing, fill = b'"jellyformat":"', b'"', b"~"
@@ -21,7 +23,7 @@ def with_metadata(header: Header, container: bytes) -> bytes:
     if around.count:
         closing += b","
     encoded = base64.b64encode(container)
-    fill *= GRAIN - (len(opening) + len(encoded) + len(closing)) % GRAIN
+    fill *= step - (len(opening) + len(encoded) + len(closing) - rest) % step
     return _insert(header.text, around.start + 1, opening + encoded + fill + closing)
 
 

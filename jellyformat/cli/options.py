@@ -49,3 +49,11 @@ def capture_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+in_place_option = click.option(
+    "--in-place",
+    is_flag=True,
+    help="Copy nothing of FILE, where it would be written anew (safetensors; ext4, xfs). No program may be using FILE "
+    "meanwhile: one that has it mapped would see wrong data. Refused where FILE is seen to be open.",
+)
