@@ -488,7 +488,7 @@ def test_torn_journal(host: Path) -> None:
 def test_journal_of_a_later_version(host: Path) -> None:
     path = broken_off(host)
     whole, now = path.read_bytes(), host.read_bytes()
-        path.write_bytes(whole[:8] + b"\3" + whole[9:])
+    path.write_bytes(whole[:8] + b"\3" + whole[9:])
     with pytest.raises(RefusedHost, match="later version"):
         recover(host)
     assert path.exists()

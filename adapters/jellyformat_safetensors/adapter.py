@@ -106,9 +106,7 @@ class SafetensorsAdapter:
         header = _metadata_alone(source, block)
         own, _ = _own(source)
         if (len(header.text) - len(own.text)) % block:
-            raise _not_in_place(
-                f"its snapshot, put in without --in-place, does not fill blocks of {block} bytes"
-            )
+            raise _not_in_place(f"its snapshot, put in without --in-place, does not fill blocks of {block} bytes")
         return Splice(header.data_offset, _prefixed(own.text))
 
 

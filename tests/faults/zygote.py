@@ -6,18 +6,24 @@ next line the child goes on, and its exit status is said: the exit code of the e
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from jellyformat import snapshots
 from jellyformat.atomic import apply_plan, locked, recover, write_new_file
+from jellyformat.container import format_header
 from jellyformat.errors import JellyError
 from jellyformat.host import Append, Copy, Rewrite, Truncate
 from jellyformat.journal import Journal
+from jellyformat.snapshots import Snapshot
 
 OLD = bytes(range(251)) * 80
 OTHER = b"another file\n" * 100
@@ -82,19 +88,54 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+def embed(directory: Path, *, in_place: bool) -> Callable[[], object]:
+    """Putting the snapshot ``jelly`` into its host, whatever is there."""
+    snap = Snapshot((directory / "jelly").read_bytes())
+    return lambda: snapshots.embed(directory / "host", snap, replace=True, in_place=in_place)
+
+
+HOSTS: dict[str, Callable[[Path], Callable[[], object]]] = {
+    "embed": partial(embed, in_place=False),
+    "strip": lambda d: partial(snapshots.strip, d / "host"),
+    "embed-in-place": partial(embed, in_place=True),
+    "strip-in-place": lambda d: partial(snapshots.strip, d / "host", in_place=True),
+    "mend": lambda d: partial(recover, d / "host"),
+}
+"""What is done to a real checkpoint ``host`` with the container ``jelly``."""
+
+
 def child(name: str, directory: str, go: int) -> int:
     """Wait for the tracer, do it, and give the exit code."""
     ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)  # PR_SET_PTRACER_ANY: strace is no parent of this
+    place = Path(directory)
+    action = HOSTS[name](place) if name in HOSTS else partial(SCENARIOS[name].run, place)
     os.read(go, 1)
     try:
-        SCENARIOS[name].run(Path(directory))
+        action()
     except JellyError as error:
         return error.exit_code
     return 0
 
 
+def warm_up() -> None:
+    """Import and load what is only loaded when it is needed: not each child is to do that anew."""
+    container = format_header(b"frame", 1, 77) + b"frame"
+    head = b'{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    hosts = (b"\x93NUMPY", b"PK\5\6" + bytes(18), len(head).to_bytes(8, "little") + head + b"1")
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "jelly").write_bytes(container)
+        for data in hosts:
+            (directory / "host").write_bytes(data)
+            for step in ("embed", "strip", "embed-in-place", "strip-in-place"):
+                with contextlib.suppress(JellyError):
+                    HOSTS[step](directory)()
+            assert (directory / "host").read_bytes() == data
+
+
 def main() -> None:
     """Serve until stdin ends."""
+    warm_up()
     while line := sys.stdin.readline():
         name, directory = line.split()
         read, write = os.pipe()

@@ -1,0 +1,94 @@
+"""Children of a zygote under strace: which system calls they make, and one of them broken off or made to fail."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CALLS = (
+    "write|pwrite64|pwritev2?|copy_file_range|sendfile|fsync|fdatasync|ftruncate|openat|open|creat|unlink|unlinkat|rename"
+    "|renameat2?|link|linkat|fchmod|fchown|flock|fsetxattr|fallocate"
+)
+KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD = "signal=SIGKILL", "error=ENOSPC", "error=EIO", "error=EIO for good"
+PROCESSES = 2
+
+
+class Zygote:
+    """The process that forks the children."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def say(self, line: str) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def run(self, scenario: str, directory: Path, *expressions: str) -> tuple[int, str]:
+        """Exit status of the child, and what strace has seen."""
+        pid = self.say(f"{scenario} {directory}")
+        with tempfile.NamedTemporaryFile("r") as log:
+            command = ["strace", "-o", log.name, "-p", str(pid)]
+            for expression in expressions:
+                command += ["-e", expression]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
+                assert strace.stderr is not None
+                said = strace.stderr.readline()
+                assert "attached" in said, f"strace cannot trace here: {said}"
+                status = self.say("go")
+                strace.stderr.read()
+            return status, log.read()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def faults(log: str) -> tuple[list[tuple[str, str, int]], Counter[str]]:
+    """All faults there can be at the calls that strace has seen, as ``(call, fault, number)``; and how many calls."""
+    counts = Counter(re.findall(r"^(\w+)\(", log, re.MULTILINE))
+    assert counts["fsync"] >= 1
+    assert sum(counts.values()) >= 5, log
+    found = [
+        (call, fault, number)
+        for call, count in counts.items()
+        for fault in (KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD)
+        for number in range(1, count + 1)
+    ]
+    return found, counts
+
+
+def inject(call: str, fault: str, number: int) -> tuple[str, str]:
+    """What strace is to be told so that it lets the ``number``-th ``call`` fail."""
+    when = f"{fault.partition(' ')[0]}:when={number}{'+' if fault == BROKEN_FOR_GOOD else ''}"
+    return f"trace={call}", f"inject={call}:{when}"
+
+
+@pytest.fixture(scope="module")
+def zygotes() -> Iterator[threading.local]:
+    """One for each thread."""
+    made: list[Zygote] = []
+
+    class Mine(threading.local):
+        def __init__(self) -> None:
+            self.zygote = Zygote()
+            made.append(self.zygote)
+
+    yield Mine()
+    for zygote in made:
+        zygote.close()
