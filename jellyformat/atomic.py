@@ -34,6 +34,8 @@ _AS_IT_WAS = "the file is as it was"
 _NO_LOCKS = frozenset((errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL))
 _NO_COPY_RANGE = _NO_LOCKS | {errno.EXDEV, errno.EPERM, errno.EBADF, errno.ETXTBSY}
 _PIECE = 4 << 20
+_BLOCK = 4096
+"""Bytes of a block of nearly all filesystems."""
 
 
 @dataclass(frozen=True)
@@ -301,14 +303,22 @@ def _to_new_file(host: Host, plan: Plan, out: Path, overwrite: bool) -> None:
 def _fill(host: Host, plan: Plan, fd: int) -> None:
     """Write the file that the plan makes of the host."""
     if isinstance(plan, Rewrite):
-        at = 0
+        at, before = 0, 0
+        texts: list[tuple[int, bytes]] = []
         for part in plan.segments:
-            if isinstance(part, Copy):
-                _copy(host, part.offset, part.length, fd, at)
-                at += part.length
+            if isinstance(part, bytes):
+                texts.append((at, part))
+                before = len(part)
+                at += before
             else:
-                write_at(fd, part, at)
-                at += len(part)
+                # from the beginning of a block, so that the filesystem can share blocks instead of copying them
+                more = part.offset % _BLOCK
+                more = more if more == at % _BLOCK and more <= before else 0
+                _copy(host, part.offset - more, part.length + more, fd, at - more)
+                before = 0
+                at += part.length
+        for place, text in texts:
+            write_at(fd, text, place)
         return
     if isinstance(plan, Truncate):
         _copy(host, 0, plan.length, fd, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import stat
 import subprocess
 import sys
@@ -323,6 +324,26 @@ def test_without_copy_file_range(host: Path, tmp_path: Path, monkeypatch: pytest
     plan = Rewrite((b"a", Copy(3, 5000), b"b", Copy(0, 10_240)))
     apply_plan(host, plan, out=tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == model(OLD, plan)
+
+
+def test_copies_begin_with_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filesystem that can share blocks between files shares whole ones only."""
+    host, old = tmp_path / "host", random.Random(0).randbytes(20_000)
+    host.write_bytes(old)
+    copied: list[tuple[int, int, int]] = []
+    copy = os.copy_file_range
+
+    def fake(source: int, target: int, count: int, offset: int, at: int) -> int:
+        copied.append((offset, at, count))
+        return copy(source, target, count, offset, at)
+
+    monkeypatch.setattr(os, "copy_file_range", fake)
+    for head, offset, begin in ((b"h" * 8292, 100, 100), (b"h" * 8293, 100, 0), (b"h" * 50, 4146, 50), (b"", 0, 0)):
+        copied.clear()
+        plan = Rewrite((head, Copy(offset, 20_000 - offset)))
+        apply_plan(host, plan, out=tmp_path / "out", overwrite=True)
+        assert (tmp_path / "out").read_bytes() == head + old[offset:]
+        assert copied[0] == (offset - begin, len(head) - begin, 20_000 - offset + begin)
 
 
 def test_write_new_file(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from jellyformat_safetensors.surgery import with_metadata, with_tensor, without
 
 METADATA_FORM_MAX = HEADER_MAX
 """The longest header, in bytes, with the container in it as base64; a larger container is a tensor."""
+_BLOCK, _WORTH_BLOCKS = 4096, 1 << 20
+"""Where there are that many bytes of tensors, the text fills blocks of a filesystem, which can then share them."""
 _BLOCK_MAX = 1 << 20
 """Bytes of the largest block that a header is filled up to."""
 
@@ -58,7 +60,8 @@ class SafetensorsAdapter:
                 reads (JF-HST-004).
         """
         own, data = _own(source)
-        text, behind = with_metadata(own, container), b""
+        step = _BLOCK if data.length >= _WORTH_BLOCKS else GRAIN
+        text, behind = with_metadata(own, container, step=step), b""
         if len(text) > METADATA_FORM_MAX:
             text, behind = with_tensor(own, len(container)), container
         if len(text) > HEADER_MAX:
