@@ -1,0 +1,325 @@
+"""Hosts in awkward places: links, other owners, full disks, read-only, in use. Each kind at the command line or in
+Python: the file is changed as it should be, or refused with a clear error and left as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import stat
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy
+import pytest
+import safetensors.torch
+import torch
+from plans import names_in
+from test_story import jelly
+
+import jellyformat
+from jellyformat import atomic, errors
+from jellyformat.snapshots import Snapshot
+
+VALUES = torch.arange(60_000.0)
+KINDS = ["model.pt", "model.npz", "model.npy", "model.safetensors"]
+APPENDED = KINDS[:3]
+
+
+def save(path: Path) -> None:
+    if path.suffix == ".pt":
+        torch.save({"w": VALUES}, path)
+    elif path.suffix == ".npz":
+        numpy.savez(path, w=VALUES.numpy())
+    elif path.suffix == ".npy":
+        numpy.save(path, VALUES.numpy())
+    else:
+        safetensors.torch.save_file({"w": VALUES}, path)
+
+
+def load(path: Path) -> None:
+    if path.suffix in (".npy", ".npz"):
+        loaded = numpy.load(path)
+        values = torch.from_numpy(loaded if path.suffix == ".npy" else loaded["w"])
+    elif path.suffix == ".pt":
+        values = torch.load(path)["w"]
+    else:
+        values = safetensors.torch.load_file(path)["w"]
+    assert torch.equal(values, VALUES)
+
+
+@pytest.fixture(params=KINDS)
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    directory = tmp_path / "checkpoints"
+    directory.mkdir()
+    path: Path = directory / request.param
+    save(path)
+    return path
+
+
+@pytest.fixture
+def snap(repository: Path) -> Snapshot:
+    return jellyformat.snapshot(repository)
+
+
+def round_trip(path: Path, snap: Snapshot, check: Callable[[], None]) -> None:
+    """Put it in, put it in again, take it out; ``check`` after each step."""
+    old = path.read_bytes()
+    jellyformat.embed(path, snap)
+    check()
+    load(path)
+    assert jellyformat.verify(path).ok
+    jellyformat.embed(path, snap, replace=True)
+    check()
+    jellyformat.strip(path)
+    check()
+    assert path.read_bytes() == old
+
+
+def test_symbolic_link(host: Path, snap: Snapshot, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    link, second = tmp_path / "runs" / f"last{host.suffix}", tmp_path / "runs" / f"best{host.suffix}"
+    link.symlink_to(f"../checkpoints/{host.name}")
+    second.symlink_to(link.name)
+
+    def check() -> None:
+        assert second.is_symlink()
+        assert link.is_symlink()
+        assert os.readlink(link) == f"../checkpoints/{host.name}"
+        assert names_in(host.parent) == [host.name]
+        assert names_in(link.parent) == sorted([link.name, second.name])
+
+    round_trip(second, snap, check)
+
+
+def test_hard_link(host: Path, snap: Snapshot, repository: Path) -> None:
+    """Both names stand for one file. What would part them is refused, and what does not is done."""
+    other = host.with_name("other")
+    other.hardlink_to(host)
+    old = host.read_bytes()
+    if host.name in APPENDED:
+        round_trip(host, snap, lambda: None if host.samefile(other) else pytest.fail("two files"))
+        return
+    said = jelly(repository, "embed", str(host), code=4).stderr.decode()
+    assert "has other names (hard links), which would keep the old content" in said
+    assert "-o OUT" in said
+    assert host.samefile(other)
+    assert host.read_bytes() == old
+    assert names_in(host.parent) == sorted([host.name, "other"])
+
+
+def test_owner_mode_and_attributes_stay(host: Path, snap: Snapshot) -> None:
+    if os.geteuid() == 0:
+        os.chown(host, 1234, 4321)
+    host.chmod(0o2640)
+    before = host.stat()
+    attributes = {"user.note": b"kept", "user.empty": b""}
+    try:
+        for name, value in attributes.items():
+            os.setxattr(host, name, value)
+    except OSError:
+        attributes = {}
+
+    def check() -> None:
+        now = host.stat()
+        assert (now.st_mode, now.st_uid, now.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+        for name, value in attributes.items():
+            assert os.getxattr(host, name) == value
+
+    round_trip(host, snap, check)
+
+
+def as_nobody(action: Callable[[], object]) -> str:
+    """Do it as a user who is not root; what the error said."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        code, said = 70, ""
+        try:
+            os.close(read)
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            action()
+            code = 0
+        except errors.JellyError as error:
+            code, said = error.exit_code, f"{error.message}\n{error.hint}"
+        except BaseException as error:
+            said = repr(error)
+        finally:
+            os.write(write, said.encode())
+            os._exit(code)
+    os.close(write)
+    with open(read, "rb") as file:
+        said = file.read().decode()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code == 5, (code, said)
+    return said
+
+
+@pytest.fixture
+def open_to_all(tmp_path: Path) -> Iterator[None]:
+    """pytest's directories are the user's alone."""
+    changed = [(path, path.stat().st_mode) for path in [tmp_path, *tmp_path.parents] if not path.stat().st_mode & 1]
+    for path, mode in changed:
+        path.chmod(mode | 0o011)
+    yield
+    for path, mode in changed:
+        path.chmod(mode)
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_read_only(host: Path, snap: Snapshot, open_to_all: None, what: str) -> None:
+    old = host.read_bytes()
+    nobody = 65534 if os.geteuid() == 0 else os.geteuid()
+    os.chown(host, nobody, -1)
+    os.chown(host.parent, nobody, -1)
+    (host if what == "file" else host.parent).chmod(0o444 if what == "file" else 0o555)
+    said = as_nobody(lambda: jellyformat.embed(host, snap))
+    where = f"the directory {host.parent}" if what == "directory" else str(host)
+    assert f"no permission to write to {where} (Permission denied)" in said
+    assert "the file is as it was" in said or "nothing was done" in said
+    assert "-o OUT" in said
+    host.parent.chmod(0o755)
+    assert host.read_bytes() == old
+    assert names_in(host.parent) == [host.name]
+
+
+def test_mapped_in_a_program(host: Path, snap: Snapshot) -> None:
+    """Who has it open or mapped goes on seeing the same weights, whatever is done."""
+    with open(host, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    old = bytes(mapped)
+    tensors = torch.load(host, mmap=True)["w"] if host.suffix == ".pt" else None
+
+    def check() -> None:
+        assert bytes(mapped) == old
+        assert tensors is None or torch.equal(tensors, VALUES)
+
+    round_trip(host, snap, check)
+    mapped.close()
+
+
+def test_changes_meanwhile(host: Path, snap: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody writes to it between the look at it and the change: noticed, and what he wrote stays."""
+    apply = atomic.Host.apply
+
+    def meanwhile(opened: atomic.Host, *arguments: object, **options: object) -> None:
+        with open(host, "r+b") as file:
+            file.seek(200)
+            file.write(b"written by somebody else")
+        apply(opened, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(atomic.Host, "apply", meanwhile)
+    with pytest.raises(errors.Busy, match="was changed by somebody else meanwhile") as caught:
+        jellyformat.embed(host, snap)
+    assert caught.value.hint == "nothing was done; run it again"
+    assert host.read_bytes()[200:224] == b"written by somebody else"
+    assert names_in(host.parent) == [host.name]
+
+
+def test_changes_while_it_is_copied(tmp_path: Path, snap: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = tmp_path / "model.safetensors"
+    save(host)
+    fill = atomic._fill
+
+    def meanwhile(*arguments: object) -> None:
+        fill(*arguments)  # type: ignore[arg-type]
+        with open(host, "ab") as file:
+            file.write(b"more")
+
+    monkeypatch.setattr(atomic, "_fill", meanwhile)
+    with pytest.raises(errors.Busy, match="meanwhile"):
+        jellyformat.embed(host, snap)
+    assert host.read_bytes().endswith(b"more")
+    assert [name for name in names_in(tmp_path) if name != "project"] == [host.name]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small filesystem; faults/ lets every write fail without that")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_full_disk(name: str, small_disk: Path, repository: Path) -> None:
+    (repository / "random").write_bytes(os.urandom(300_000))
+    host = small_disk / name
+    save(host)
+    old = host.read_bytes()
+    (small_disk / "ballast").write_bytes(bytes(600_000))
+    said = jelly(repository, "embed", str(host), code=5).stderr.decode()
+    assert f"there is no space left to write {host} (No space left on device)" in said
+    assert "the file is as it was" in said
+    assert "free some space" in said
+    assert host.read_bytes() == old
+    assert names_in(small_disk) == sorted([name, "ballast"])
+    (small_disk / "ballast").unlink()
+    jelly(repository, "embed", str(host))
+    load(host)
+    # taking out an appended one needs no space at all
+    with contextlib.suppress(OSError), open(small_disk / "ballast", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    assert os.statvfs(small_disk).f_bavail == 0
+    if name in APPENDED:
+        jelly(repository, "strip", str(host))
+        assert host.read_bytes() == old
+    else:
+        with_it = host.read_bytes()
+        assert "no space left" in jelly(repository, "strip", str(host), code=5).stderr.decode()
+        assert host.read_bytes() == with_it
+    assert names_in(small_disk) == sorted([name, "ballast"])
+
+
+def test_two_at_once(host: Path, snap: Snapshot) -> None:
+    """One of two wins, the other is told; the file is whole."""
+    old = host.read_bytes()
+    raised: list[BaseException] = []
+    start = threading.Barrier(4)
+
+    def one() -> None:
+        start.wait()
+        try:
+            jellyformat.embed(host, snap, replace=True)
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(raised) < 4
+    assert all(isinstance(error, errors.Busy) for error in raised), raised
+    assert jellyformat.verify(host).ok
+    load(host)
+    jellyformat.strip(host)
+    assert host.read_bytes() == old
+    assert names_in(host.parent) == [host.name]
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "dangling"])
+def test_what_is_no_file(kind: str, tmp_path: Path, repository: Path) -> None:
+    path = tmp_path / "thing.pt"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nowhere.pt")
+    done = jelly(repository, "embed", str(path), code=3 if kind == "dangling" else 5)
+    said = done.stderr.decode()
+    assert str(path) in said
+    assert {"directory": "is a directory", "fifo": "not a regular file", "dangling": "does not exist"}[kind] in said
+    assert stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFDIR, stat.S_IFIFO, stat.S_IFLNK)
