@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from test_story import jelly
 
 import jellyformat
 from jellyformat import errors
+from jellyformat.cli.main import cli
 
 
 @dataclass
@@ -131,14 +135,159 @@ def test_few_requests(kind: str, large: bool, server: Server, repository: Path) 
         assert sum(server.requests) <= length + 64 * 1024, server.requests
 
 
-def test_commands_take_urls(server: Server, repository: Path) -> None:
+KINDS = ["pt", "npz", "safetensors", "npy"]
+
+
+def commands(place: str, directory: Path, counted: Callable[[], list[int]], most: int) -> None:
+    """All commands that take a URL, and what each asks for.
+
+    Args:
+        place: The URL of the snapshot of ``repository`` in a host.
+        directory: The repository.
+        counted: The bytes that were sent for each request since it was asked last.
+        most: Bytes that a command may read.
+    """
+    for command, expected in (
+        (("verify", place), place),
+        (("show", place), "second: wider"),
+        (("ls", place), "new file.txt"),
+        (("cat", place, "model.py"), "hidden = 16"),
+        (("diff", place), "+line fifty"),
+        (("diff", place, str(directory)), ""),
+        (("log", place), "second: wider"),
+    ):
+        counted()
+        done = CliRunner().invoke(cli, command)
+        assert done.exit_code == 0, (command, done.output, done.exception)
+        assert expected in done.output, (command, done.output)
+        sent = counted()
+        assert 1 <= len(sent) <= 3, (command, sent)
+        assert sum(sent) <= most, (command, sent)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_commands_take_urls(kind: str, server: Server, repository: Path) -> None:
+    file = server.root / f"model.{kind}"
+    save(kind, file)
+    snap = jellyformat.snapshot(repository)
+    jellyformat.embed(file, snap)
+
+    def counted() -> list[int]:
+        sent = list(server.requests)
+        server.requests.clear()
+        return sent
+
+    commands(f"{server.url}/model.{kind}", repository, counted, len(snap.data) * 4 // 3 + 64 * 1024)
+
+
+def test_commands_in_a_process_of_their_own(server: Server, repository: Path) -> None:
     file = server.root / "model.npy"
     save("npy", file)
     jellyformat.embed(file, jellyformat.snapshot(repository))
-    url = f"{server.url}/model.npy"
-    for command in (("verify",), ("show",), ("ls",), ("diff",)):
-        jelly(repository, *command, url)
-    assert jelly(repository, "cat", url, "model.py").stdout == b"hidden = 16\n"
+    jelly(repository, "show", f"{server.url}/model.npy")
+    assert jelly(repository, "cat", f"{server.url}/model.npy", "model.py").stdout == b"hidden = 16\n"
+    assert b"model.npy" in jelly(repository, "log", f"{server.url}/model.npy").stdout
+
+
+def test_log_reads_nothing_twice(server: Server, repository: Path) -> None:
+    urls = []
+    for name in ("one.npy", "two.npy"):
+        (repository / "new file.txt").write_text(name)
+        save("npy", server.root / name)
+        jellyformat.embed(server.root / name, jellyformat.snapshot(repository))
+        urls.append(f"{server.url}/{name}")
+    server.requests.clear()
+    done = CliRunner().invoke(cli, ("log", *urls))
+    assert "changed: M new file.txt" in done.output
+    assert len(server.requests) <= 6
+    jelly(repository, "log", f"{server.url}/missing.npy", code=3)
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[list[tuple[str, int]]]:
+    """A local S3 server; method and bytes sent for each request."""
+    moto_server: Any = import_module("moto.server")
+    sent: list[tuple[str, int]] = []
+    application = moto_server.DomainDispatcherApplication
+    answer = application.__call__
+
+    def counting(self: object, environment: dict[str, str], start: Callable[..., object]) -> object:
+        def begin(status: str, headers: list[tuple[str, str]], *more: object) -> object:
+            length = dict(headers).get("Content-Length", "0")
+            sent.append((environment["REQUEST_METHOD"], int(length)))
+            return start(status, headers, *more)
+
+        return answer(self, environment, begin)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(application, "__call__", counting)
+        running = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        running.start()
+        host, port = running.get_host_and_port()
+        for name, value in (
+            ("AWS_ENDPOINT_URL", f"http://{host}:{port}"),
+            ("AWS_ACCESS_KEY_ID", "testing"),
+            ("AWS_SECRET_ACCESS_KEY", "testing"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_CONFIG_FILE", os.devnull),
+            ("AWS_SHARED_CREDENTIALS_FILE", os.devnull),
+        ):
+            patch.setenv(name, value)
+        import fsspec
+
+        fsspec.filesystem("s3").mkdir("checkpoints")
+        yield sent
+        running.stop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_s3(kind: str, bucket: list[tuple[str, int]], repository: Path, tmp_path: Path) -> None:
+    import fsspec
+
+    file = tmp_path / f"model.{kind}"
+    save(kind, file)
+    snap = jellyformat.snapshot(repository)
+    jellyformat.embed(file, snap)
+    filesystem = fsspec.filesystem("s3")
+    filesystem.put_file(str(file), f"checkpoints/{file.name}")
+
+    def counted() -> list[int]:
+        requests = [length for method, length in bucket if method == "GET"]
+        assert sum(method == "HEAD" for method, _ in bucket) <= 1
+        bucket.clear()
+        filesystem.invalidate_cache()
+        return requests
+
+    bucket.clear()
+    commands(f"s3://checkpoints/{file.name}", repository, counted, len(snap.data) * 4 // 3 + 64 * 1024)
+    jelly(repository, "show", "s3://checkpoints/missing.pt", code=3)
+    jelly(repository, "show", "s3://missing/missing.pt", code=3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory(kind: str, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    file = tmp_path / f"model.{kind}"
+    save(kind, file)
+    snap = jellyformat.snapshot(repository)
+    jellyformat.embed(file, snap)
+    filesystem, sent = MemoryFileSystem(), list[int]()
+    filesystem.pipe_file(f"/model.{kind}", file.read_bytes())
+    cat = MemoryFileSystem.cat_file
+
+    def counting(self: object, path: str, start: int, end: int) -> bytes:
+        data: bytes = cat(self, path, start=start, end=end)
+        sent.append(len(data))
+        return data
+
+    def counted() -> list[int]:
+        requests = list(sent)
+        sent.clear()
+        return requests
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", counting)
+    commands(f"memory://model.{kind}", repository, counted, len(snap.data) * 4 // 3 + 64 * 1024)
 
 
 def test_what_is_not_there(server: Server, repository: Path) -> None:
@@ -147,14 +296,6 @@ def test_what_is_not_there(server: Server, repository: Path) -> None:
         jellyformat.open("nonsense://x/y.pt")
     with pytest.raises((errors.SystemFailure, errors.NoFile)):  # fsspec says of both that there is no file
         jellyformat.open("http://127.0.0.1:1/x.pt")
-
-
-def test_memory(repository: Path) -> None:
-    import fsspec
-
-    with fsspec.open("memory://model.jelly", "wb") as stream:
-        stream.write(jellyformat.snapshot(repository).data)
-    assert jellyformat.verify("memory://model.jelly").ok
 
 
 def test_a_server_without_ranges(repository: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ import jellyformat
 from jellyformat.cli.diff import worktree_side
 from jellyformat.cli.output import bold, common, json_option, path_text, plural, print_json, safe, safe_name, safe_path
 from jellyformat.cli.show import branch, is_dirty, subject, timestamp
-from jellyformat.errors import Absent, JellyError
+from jellyformat.errors import Absent, JellyError, NoFile
 from jellyformat.fileio import missing
 from jellyformat.model import Manifest
 from jellyformat.textdiff import changed
@@ -31,24 +32,39 @@ _Change: TypeAlias = list[tuple[str, bytes]] | None
 class _Entry:
     """One checkpoint with a snapshot."""
 
-    file: Path
+    file: Path | str
     manifest: Manifest
     snapshot_id: str
+    box: jellyformat.Container | None
+    """Kept open where the file is behind a URL: nothing is to be read twice."""
 
 
 @click.command("log")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
 @json_option
 @common
-def command(paths: tuple[Path, ...], as_json: bool) -> None:
-    """Every snapshot in the files PATHS, and in all files below the directories PATHS, oldest first."""
+def command(paths: tuple[str, ...], as_json: bool) -> None:
+    """Every snapshot in the files PATHS, and in all files below the directories PATHS, oldest first.
+
+    A path may be the URL of a file.
+    """
+    with ExitStack() as stack:
+        _log(paths, as_json, stack)
+
+
+def _log(paths: tuple[str, ...], as_json: bool, stack: ExitStack) -> None:
     entries: list[_Entry] = []
-    damaged: list[tuple[Path, JellyError]] = []
+    damaged: list[tuple[Path | str, JellyError]] = []
     for file in _files(paths):
         try:
-            with jellyformat.open(file) as box:
-                entries.append(_Entry(file, box.manifest, box.snapshot_id))
-        except Absent:
+            with ExitStack() as opened:
+                box = opened.enter_context(jellyformat.open(file))
+                entries.append(_Entry(file, box.manifest, box.snapshot_id, box if isinstance(file, str) else None))
+                if isinstance(file, str):
+                    stack.push(opened.pop_all())
+        except Absent as error:
+            if isinstance(file, str) and isinstance(error, NoFile):
+                raise  # named, as a path that does not exist is
             continue
         except JellyError as error:
             damaged.append((file, error))
@@ -71,8 +87,13 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
         click.echo("no snapshots", err=True)
 
 
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
+def _files(paths: tuple[str, ...]) -> Iterator[Path | str]:
+    """The files, as paths; those behind URLs as they were named."""
+    for given in paths:
+        path = Path(given)
+        if "://" in given and not os.path.lexists(path):
+            yield given
+            continue
         if not os.path.lexists(path):
             raise missing(path)
         if not path.is_dir():
@@ -90,7 +111,8 @@ def _changes(old: _Entry, new: _Entry) -> list[tuple[str, bytes]]:
     """What changed in the files between two checkpoints."""
     if old.snapshot_id == new.snapshot_id or _trees(old) == _trees(new):
         return []
-    with jellyformat.open(old.file) as one, jellyformat.open(new.file) as two:
+    with ExitStack() as stack:
+        one, two = (entry.box or stack.enter_context(jellyformat.open(entry.file)) for entry in (old, new))
         return changed(worktree_side(one), worktree_side(two))
 
 
