@@ -16,14 +16,16 @@ from typing import BinaryIO, TypeAlias
 
 from jellyformat import fileio
 from jellyformat.container import HEADER_LENGTH, MAGIC, parse_header
-from jellyformat.errors import NoSnapshot, Usage
+from jellyformat.errors import FormatError, NoSnapshot, Usage
 from jellyformat.host import Adapter, Carried
+from jellyformat.journal import journal_path
 from jellyformat.source import FileSource, Source, StreamSource, Window
 
 GROUP = "jellyformat.adapters"
 BARE = "jelly"
 """The ``host`` of a container that lies in a file of its own."""
 
+_HALF_CHANGED = "a change of it is under way, or was broken off; then mend it with: python -m jellyformat fix"
 PathLike: TypeAlias = str | os.PathLike[str]
 Readable: TypeAlias = PathLike | BinaryIO
 
@@ -85,9 +87,15 @@ def container_in(source: Source, name: str) -> tuple[str, Carried]:
         NoSnapshot: it has none.
         FormatError: the host is broken.
     """
-    found = find(source)
+    try:
+        found = find(source)
+    except FormatError as error:
+        if _is_half_changed(name):
+            error.hint = f"{_HALF_CHANGED} {name}"
+        raise
     if found.carried is None:
-        raise NoSnapshot(f"{name} carries no snapshot", hint=f"put one in with: python -m jellyformat embed {name}")
+        hint = _HALF_CHANGED if _is_half_changed(name) else "put one in with: python -m jellyformat embed"
+        raise NoSnapshot(f"{name} carries no snapshot", hint=f"{hint} {name}")
     carried = found.carried
     if carried.form == "tensor":
         # a tensor's end is not known without unpickling: the header says where the container ends
@@ -95,6 +103,10 @@ def container_in(source: Source, name: str) -> tuple[str, Carried]:
         if header.total_length < carried.container.size:
             carried = Carried(carried.form, Window(carried.container, 0, header.total_length), carried.host_length)
     return found.host, carried
+
+
+def _is_half_changed(name: str) -> bool:
+    return "://" not in name and os.path.lexists(journal_path(Path(os.path.realpath(name))))
 
 
 @contextmanager

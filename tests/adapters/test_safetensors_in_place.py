@@ -22,7 +22,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat import fileio, ranges, snapshots, splicing
-from jellyformat.errors import Busy, RefusedHost, SystemFailure, Usage
+from jellyformat.errors import Busy, JellyError, RefusedHost, SystemFailure, Usage
 from jellyformat.host import Rewrite, Splice
 from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource, read_all
@@ -303,6 +303,9 @@ def test_half_done_is_told(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             jellyformat.embed(host, ONE, in_place=True)
     assert "fix" in str(caught.value.hint)
     assert host.read_bytes() != old
+    with pytest.raises(JellyError) as seen:
+        jellyformat.open(host)
+    assert f"fix {host}" in str(seen.value.hint)
     jellyformat.embed(host, TWO, in_place=True, replace=True)
     check(host, TWO)
     jellyformat.strip(host, in_place=True)
