@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from jellyformat.container import MAGIC
 from jellyformat.host import ZIP_END_REACH
 from jellyformat.source import Source, Window
+from jellyformat_trailer.chains import is_bson, is_matlab4, is_tfrecord
 from jellyformat_trailer.walk import is_msgpack, is_protobuf
 
 _SAMPLE = 1 << 16
@@ -41,6 +42,10 @@ _MAGICS = (
     _Magic(b"FEA1", "a Feather file", b"FEA1"),
     _Magic(b"ORC", "an ORC file", b"ORC"),
     _Magic(_HDF5, "an HDF5 file"),
+    _Magic(b"Obj\x01", "an Avro file"),
+    _Magic(b"\x83\xaf\x70\xd1\x0d\x88\x4a\x3f", "an ArrayRecord (Riegeli) file"),
+    _Magic(b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    _Magic(b"", "a LevelDB table (such as the .index of a TensorFlow checkpoint)", b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"),
 )
 _ZIP_END = struct.Struct("<4sHHHHIIH")
 _PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
@@ -55,6 +60,13 @@ _KNOWN_GOOD = (
     b"\xff\xff\xff\xff",
 )
 """Formats measured to bear a trailer; the checks below, which know no magic number, are not asked about them."""
+
+_CHAINS: tuple[tuple[str, Callable[[Source], bool]], ...] = (
+    ("a TFRecord file", is_tfrecord),
+    ("a BSON file", is_bson),
+    ("a MATLAB file", is_matlab4),
+)
+"""Formats of records one after another, read until the end of the file."""
 
 _CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
 
@@ -86,6 +98,9 @@ def refusal(source: Source) -> str | None:
         return None
     if _is_text(head, tail):
         return "a text file (JSON, YAML or other text)"
+    for name, chain in _CHAINS:
+        if chain(source):
+            return name
     if is_msgpack(source):
         return "a msgpack file (such as flax makes)"
     if is_protobuf(source):

@@ -36,7 +36,9 @@ from jellyformat.host import END_MAGIC, Append, Carried, Truncate
 from jellyformat.source import BytesSource, read_all
 
 REAL: dict[str, bytes] = {
-    # Made by h5py 3.16, pyarrow 26.0, onnx 1.23, flax 0.12, lz4 4.4 and joblib 1.6.
+    # Made by h5py 3.16, pyarrow 26.0, onnx 1.23, flax 0.12, lz4 4.4, joblib 1.6, fastavro 1.13, tfrecord 1.14,
+    # array_record 0.8, scipy 1.17, pymongo 4.20 and plyvel 1.5. Each reader fails on a trailer, but for LevelDB's own,
+    # which is told the length.
     name: zlib.decompress(base64.b64decode(data))
     for name, data in json.loads((Path(__file__).parent / "real_files.json").read_text()).items()
 }
@@ -147,6 +149,10 @@ GOOD: dict[str, bytes] = {
     "joblib raw": REAL["joblib_raw"],
     "floats": np.linspace(0, 1, 9999, dtype=np.float32).tobytes(),
     "noise": NOISE,
+    "zeros": bytes(100_000),
+    "tfrecord, cut off": REAL["tfrecord_one"][:-1],
+    "bson with more behind": REAL["bson"] + b"\1\2\3",
+    "matlab 4 with more behind": REAL["matlab4"] + bytes(20),
     "not quite zlib": b"\x78\x9c" + b"\xff" * 3000,
     "two bytes as of zlib": b"\x78\x9c",
     "empty": b"",
@@ -171,6 +177,15 @@ BAD: dict[str, tuple[bytes, str]] = {
     "feather 2": (REAL["feather2"], "Feather"),
     "orc": (REAL["orc"], "ORC"),
     "onnx": (REAL["onnx"], "protocol buffers"),
+    "avro": (REAL["avro"], "Avro"),
+    "tfrecord": (REAL["tfrecord"], "TFRecord"),
+    "tfrecord, one": (REAL["tfrecord_one"], "TFRecord"),
+    "array_record": (REAL["array_record"], "ArrayRecord"),
+    "matlab 4": (REAL["matlab4"], "MATLAB"),
+    "matlab 5": (REAL["matlab5"], "MATLAB"),
+    "bson": (REAL["bson"], "BSON"),
+    "bson, empty": (REAL["bson_empty"], "BSON"),
+    "leveldb": (REAL["leveldb"], "LevelDB"),
     "flax": (REAL["flax"], "msgpack"),
     "msgpack": (msgpack.packb({"a": [1, -1, 1.5, None, b"x" * 70_000, "é" * 40, 2**40]}), "msgpack"),
     "msgpack, wide": (msgpack.packb({str(i): i for i in range(70_000)}), "msgpack"),
