@@ -104,11 +104,12 @@ HOSTS: dict[str, Callable[[Path], Callable[[], object]]] = {
 """What is done to a real checkpoint ``host`` with the container ``jelly``."""
 
 
-def child(name: str, directory: str, go: int) -> int:
+def child(name: str, directory: str, ready: int, go: int) -> int:
     """Wait for the tracer, do it, and give the exit code."""
     ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)  # PR_SET_PTRACER_ANY: strace is no parent of this
     place = Path(directory)
     action = HOSTS[name](place) if name in HOSTS else partial(SCENARIOS[name].run, place)
+    os.write(ready, b"r")  # what was done to get ready is not to be traced
     os.read(go, 1)
     try:
         action()
@@ -139,17 +140,21 @@ def main() -> None:
     while line := sys.stdin.readline():
         name, directory = line.split()
         read, write = os.pipe()
+        is_ready, ready = os.pipe()
         pid = os.fork()
         if not pid:
             code = 70
             try:
                 os.close(write)
-                code = child(name, directory, read)
+                code = child(name, directory, ready, read)
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(code)
         os.close(read)
+        os.close(ready)
+        os.read(is_ready, 1)
+        os.close(is_ready)
         print(pid, flush=True)
         sys.stdin.readline()
         os.write(write, b"g")
