@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from jellyformat import fileio, newfile, training
-from jellyformat.errors import JellyError
 from jellyformat.host import Append, Copy, Plan, Rewrite
 from jellyformat.snapshots import Snapshot
-from jellyformat.source import BytesSource, Source
+from jellyformat.source import BytesSource, Source, StreamSource
 
 
 class Planner(Protocol):
@@ -69,14 +68,34 @@ def embedded(data: bytes, adapter: Planner, snapshot: Snapshot | None, *, strict
     """
     if snapshot is None:
         return data
-    try:
-        plan = adapter.plan_embed(BytesSource(data), snapshot.to_bytes())
-    except JellyError as error:
-        if strict:
-            raise
-        training.warn(f"the checkpoint was saved without a snapshot of the code: {error.message}")
-        return data
-    return _applied(plan, data)
+    plan = _planned(adapter, BytesSource(data), snapshot, strict=strict)
+    return data if plan is None else _applied(plan, data)
+
+
+def saved_in_memory(
+    write: Callable[[io.BytesIO], object], adapter: Planner, snapshot: Snapshot, *, strict: bool
+) -> io.BytesIO:
+    """Save into memory and put the snapshot in; what a framework saved is not copied where the snapshot goes behind it.
+
+    Args:
+        write: Saves to the file object it is given.
+        adapter: The adapter for what it saves.
+        snapshot: What to embed.
+        strict: Whether it is an error that it cannot be embedded; else a warning.
+
+    Raises:
+        JellyError: with ``strict``.
+    """
+    buffer = io.BytesIO()
+    write(buffer)
+    plan = _planned(adapter, StreamSource.of(buffer), snapshot, strict=strict)
+    if isinstance(plan, Append):
+        buffer.truncate(plan.keep)
+        buffer.seek(plan.keep)
+        buffer.write(_behind(plan))
+    elif plan is not None:
+        return io.BytesIO(_applied(plan, buffer.getvalue()))
+    return buffer
 
 
 def save_to_stream(
@@ -95,19 +114,33 @@ def save_to_stream(
     Raises:
         JellyError: with ``strict``; nothing was written.
     """
-    buffer = io.BytesIO()
-    write(buffer)
-    stream.write(embedded(buffer.getvalue(), adapter, snapshot, strict=strict))
+    stream.write(saved_in_memory(write, adapter, snapshot, strict=strict).getbuffer())
+
+
+def _planned(adapter: Planner, source: Source, snapshot: Snapshot, *, strict: bool) -> Plan | None:
+    """How to put the snapshot in; None, and a warning, where it cannot be."""
+    try:
+        return adapter.plan_embed(source, snapshot.to_bytes())
+    except Exception as error:  # a checkpoint is worth more than its snapshot
+        if strict:
+            raise
+        training.warn_of_loss(error)
+        return None
+
+
+def _behind(plan: Append) -> bytearray:
+    """What stands behind the host's own bytes when the plan is carried out."""
+    tail = bytearray(plan.length - plan.keep)
+    for offset, part in plan.writes:  # what is staged for a crash lies behind the end
+        part = part[: max(0, plan.length - offset)]
+        tail[offset - plan.keep : offset - plan.keep + len(part)] = part
+    return tail
 
 
 def _applied(plan: Plan, data: bytes) -> bytes:
     """The host's bytes when the plan is carried out."""
     if isinstance(plan, Append):
-        whole = bytearray(data[: plan.keep]).ljust(plan.length, b"\0")
-        for offset, part in plan.writes:  # what is staged for a crash lies behind the end
-            part = part[: max(0, plan.length - offset)]
-            whole[offset : offset + len(part)] = part
-        return bytes(whole)
+        return data[: plan.keep] + _behind(plan)
     if isinstance(plan, Rewrite):
         return b"".join(
             data[part.offset : part.offset + part.length] if isinstance(part, Copy) else part for part in plan.segments

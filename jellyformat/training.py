@@ -1,25 +1,42 @@
-"""Snapshots taken while a model trains: on one rank only, and never the end of the run.
+"""Snapshots taken while a model trains: on one rank only, once a process, and never the end of the run.
 
 What the frameworks' save calls share. A capture that fails, or leaves something out, is a warning; the checkpoint is
 saved all the same. ``strict=True`` makes an error of it.
+
+A process runs the code as it was when that was imported, not as it was edited while training went on. So the first
+save takes a snapshot, and all that follow in the process use the same one; `start` takes it sooner, at the top of
+the script. What is edited on disk after that moment is in no checkpoint of the process. Code that is imported, or read
+by a child process, only later may be newer than the snapshot says: call `start` where that matters, and again where a
+new run begins. At a prompt or in a notebook, where code changes while the process lives, each save without a `start`
+takes a snapshot of its own. A forked process has what its parent had.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
+from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
-from jellyformat import capture, snapshots  # noqa: F401  (the first snapshot is not to wait for imports)
-from jellyformat.errors import JellyError, Usage
+from jellyformat import capture, layout, snapshots  # noqa: F401  (the first snapshot is not to wait for imports)
+from jellyformat.errors import JellyError, NoRepository, Usage
+from jellyformat.newfile import write_new_file
 from jellyformat.paths import show_name
 from jellyformat.snapshots import Snapshot
 
 _RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+DIRECTORY_FILE = "jellyformat.jelly"
+"""The file in a directory that holds its snapshot."""
 OVERRIDE = "JELLYFORMAT_RANKS"
 """The environment variable that says the same as ``ranks=``: ``first`` or ``all``."""
+_NODES = ("NODE_RANK", "LOCAL_RANK")
+"""What Lightning tells the processes it starts; both are 0 in the first."""
 _SHOWN = 3
+_ORDINARY = {"repo": ".", "history": "head"}
+"""Options that say what is done without them."""
 
 
 class SnapshotWarning(UserWarning):
@@ -30,7 +47,7 @@ def is_first_rank() -> bool:
     """Whether this process is the first of those that train together, or the only one.
 
     Asked in this order: torch.distributed, if it is imported and initialised; ``RANK``, as torchrun and accelerate set
-    it; ``SLURM_PROCID``; the variables of MPI.
+    it; ``SLURM_PROCID``; the variables of MPI; ``NODE_RANK`` and ``LOCAL_RANK``, as Lightning sets them.
     """
     distributed = sys.modules.get("torch.distributed")
     try:
@@ -42,11 +59,57 @@ def is_first_rank() -> bool:
         value = os.environ.get(name, "")
         if value.isascii() and value.isdigit():
             return int(value) == 0
-    return True
+    return not any(os.environ.get(name, "").strip("0").isdigit() for name in _NODES)
+
+
+class _Kept:
+    """The snapshots of this process."""
+
+    def __init__(self) -> None:
+        self.started: Snapshot | None = None
+        self.taken: dict[Hashable, Snapshot] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """A lock that nobody holds: in a forked child, the thread that held it is not there."""
+        self.lock = threading.RLock()
+
+
+_KEPT = _Kept()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _KEPT.renew())
+
+
+def start(*, strict: bool = False, ranks: str | None = None, **options: Any) -> Snapshot | None:
+    """Begin a run: take the snapshot that every save call of this process uses from now on.
+
+    That is every call that is given no ``snapshot`` and no options of capture. Called again, a new run begins, and
+    what was taken before is let go.
+
+    Args:
+        strict: Raise what otherwise is a warning.
+        ranks: As for `take`.
+        options: As `jellyformat.snapshot` takes them.
+
+    Returns:
+        The snapshot; None where none is to be, or could be, taken: save calls then try for themselves.
+
+    Raises:
+        Usage: ``ranks`` is something else.
+        JellyError: with ``strict`` alone.
+    """
+    with _KEPT.lock:
+        _KEPT.started = None
+        _KEPT.taken.clear()
+        _KEPT.started = take(strict=strict, ranks=ranks, **options)
+        return _KEPT.started
 
 
 def take(*, strict: bool = False, ranks: str | None = None, **options: Any) -> Snapshot | None:
-    """A snapshot to be saved with a checkpoint; None where none is to be, or could be, taken.
+    """The snapshot to be saved with a checkpoint; None where none is to be, or could be, taken.
+
+    Without options it is that of `start`. Else it is taken now, or was when the same was asked for first: the same
+    repository, and the same options but for ``carriers``. In an interactive session it is taken now.
 
     Args:
         strict: Raise what otherwise is a warning.
@@ -66,33 +129,78 @@ def take(*, strict: bool = False, ranks: str | None = None, **options: Any) -> S
         return None
     default = "refuse" if strict else "omit"
     try:
-        snap = snapshots.snapshot(**{"secrets": default, "oversize": default, **options})
-        _warn_of_omissions(snap)
+        return _kept({"secrets": default, "oversize": default, **options}, ordinary=not _asked(options))
     except Exception as error:  # a training run is worth more than its snapshot
         if strict:
             raise
         warn(f"no snapshot of the code was taken: {_told(error)}")
         return None
+
+
+def _asked(options: Mapping[str, Any]) -> set[str]:
+    """The options that ask for another snapshot than the ordinary one."""
+    return {name for name, value in options.items() if name != "carriers" and value != _ORDINARY.get(name)}
+
+
+def _kept(options: dict[str, Any], *, ordinary: bool) -> Snapshot:
+    """The snapshot that these options had before, or a new one. One thread takes it, others wait and have the same."""
+    with _KEPT.lock:
+        if ordinary and _KEPT.started is not None:
+            return _KEPT.started
+        key = None if _is_interactive() else _key(options)
+        found = _KEPT.taken.get(key)
+        if found is not None:
+            return found
+        snap = snapshots.snapshot(**options)
+        if key is not None:
+            _KEPT.taken[key] = snap
+    _warn_of_omissions(snap)
     return snap
 
 
-def embed(path: str | os.PathLike[str], snap: Any, *, strict: bool = False) -> None:
-    """Put a snapshot into a checkpoint that was just written.
+def _is_interactive() -> bool:
+    """Whether code is typed in while the process lives; IPython and its kernels set a prompt, too."""
+    return hasattr(sys, "ps1")
+
+
+def _key(options: Mapping[str, Any]) -> Hashable:
+    """What two captures have in common that give one snapshot; None where there is no repository, or not yet."""
+    try:
+        place = layout.find(options.get("repo", "."))
+    except NoRepository:
+        return None
+    named = {name: value for name, value in {**_ORDINARY, **options}.items() if name not in ("repo", "carriers")}
+    plain = (str, int, type(None))
+    return place, *sorted(
+        (name, repr(value if isinstance(value, plain) else [*value])) for name, value in named.items()
+    )
+
+
+def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False) -> None:
+    """Put a snapshot into a checkpoint that was just written, in place of one that may be there.
 
     Args:
-        path: The file.
+        path: The file, or the directory.
         snap: The snapshot.
-        strict: Raise what otherwise is a warning; the file is then as it was.
+        strict: Raise what otherwise is a warning; the checkpoint is then as it was.
 
     Raises:
         JellyError: with ``strict`` alone.
     """
     try:
-        snapshots.embed(path, snap, replace=True)
+        if Path(path).is_dir():
+            write_new_file(Path(path) / DIRECTORY_FILE, [snap.to_bytes()], overwrite=True)
+        else:
+            snapshots.embed(path, snap, replace=True)
     except Exception as error:
         if strict:
             raise
-        warn(f"the checkpoint was saved without a snapshot of the code: {_told(error)}")
+        warn_of_loss(error)
+
+
+def warn_of_loss(error: Exception) -> None:
+    """Warn that a checkpoint has no snapshot, and why."""
+    warn(f"the checkpoint was saved without a snapshot of the code: {_told(error)}")
 
 
 def warn(message: str) -> None:

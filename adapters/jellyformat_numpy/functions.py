@@ -40,7 +40,7 @@ def save(
     Args:
         file: A path, to which ``.npy`` is added where it has another ending, or a binary file object.
         arr: The array.
-        snapshot: What to put in; by default a new one of the repository around the working directory.
+        snapshot: What to put in; by default that of this process (`jellyformat.training`).
         strict: Raise where there can be no snapshot; else that is a warning, and the file is saved without.
         kwargs: Passed on to ``np.save``.
 
@@ -62,7 +62,7 @@ def savez(
     Args:
         file: A path, to which ``.npz`` is added where it has another ending, or a binary file object.
         args: Arrays, saved as ``arr_0`` and so on.
-        snapshot: What to put in; by default a new one of the repository around the working directory.
+        snapshot: What to put in; by default that of this process (`jellyformat.training`).
         strict: Raise where there can be no snapshot; else that is a warning, and the file is saved without.
         kwds: Arrays by name; passed on to ``np.savez``. None of them can be called ``snapshot`` or ``strict``.
 

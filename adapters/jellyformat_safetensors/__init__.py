@@ -38,7 +38,7 @@ def save_file(
         tensors: Names to tensors, all of one framework.
         filename: The file to make.
         metadata: Text to save beside the tensors.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
@@ -66,7 +66,7 @@ def save(
     Args:
         tensors: Names to tensors, all of one framework.
         metadata: Text to save beside the tensors.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
@@ -98,7 +98,7 @@ def save_model(
         filename: The file to make.
         metadata: Text to save beside the tensors.
         force_contiguous: Whether to make tensors contiguous first.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.

@@ -37,7 +37,7 @@ def save_file(
         tensors: Names to numpy arrays.
         filename: The file to make.
         metadata: Text to save beside the tensors.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
@@ -65,7 +65,7 @@ def save(
     Args:
         tensors: Names to numpy arrays.
         metadata: Text to save beside the tensors.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.

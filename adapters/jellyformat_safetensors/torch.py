@@ -36,7 +36,7 @@ def save_file(
         tensors: Names to torch tensors.
         filename: The file to make.
         metadata: Text to save beside the tensors.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
@@ -64,7 +64,7 @@ def save(
     Args:
         tensors: Names to torch tensors.
         metadata: Text to save beside the tensors.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.
@@ -96,7 +96,7 @@ def save_model(
         filename: The file to make.
         metadata: Text to save beside the tensors.
         force_contiguous: Whether to make tensors contiguous first.
-        snapshot: From ``jellyformat.snapshot``; None takes one now.
+        snapshot: From ``jellyformat.snapshot``; None takes that of this process (`jellyformat.training`).
         repo: Where to take it: the repository, or a directory in it.
         history: ``head``, ``full``, or the number of commits to take along.
         strict: Raise where there can be no snapshot; else that is a warning, and the tensors are saved without.

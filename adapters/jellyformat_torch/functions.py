@@ -20,7 +20,7 @@ KEY = "jellyformat"
 def create_snapshot(
     *, strict: bool = False, ranks: str | None = None, **capture_options: Any
 ) -> dict[str, torch.Tensor]:
-    """A snapshot of the repository as a dict of one tensor, to be saved as part of an object (SPEC 14.3).
+    """This process's snapshot as a dict of one tensor, to be saved as part of an object (SPEC 14.3).
 
     ``torch.save({"model": model.state_dict(), **create_snapshot()}, "model.pt")``: beside the state dict, not in it,
     or a strict ``load_state_dict`` fails. `save` needs no change to the object.
@@ -33,7 +33,8 @@ def create_snapshot(
         ranks: ``first``: only the first of the processes that train together takes a snapshot, the dict being empty
             for the others; ``all``: each does. None: as the environment variable ``JELLYFORMAT_RANKS`` says, else
             ``first``.
-        capture_options: As `jellyformat.snapshot` takes them, such as ``repo`` and ``history``.
+        capture_options: As `jellyformat.snapshot` takes them, such as ``repo`` and ``history``. The same ones give
+            the same snapshot for as long as the process lives (`jellyformat.training`).
 
     Returns:
         ``{"jellyformat": tensor}``, the tensor one-dimensional, uint8, on the CPU: the container's bytes.
@@ -59,14 +60,14 @@ def save(
 ) -> None:
     """``torch.save`` with a snapshot in the file: ``torch.load`` gives ``obj`` alone (SPEC 14.2).
 
-    The snapshot is taken first, then a temporary file is written beside ``f`` and moved over it: where saving fails,
+    The snapshot is there first, then a temporary file is written beside ``f`` and moved over it: where saving fails,
     ``f`` is as it was. A file object is written to only when all is done, from memory. Where no snapshot can be taken
     or put in, that is a warning and ``obj`` is saved alone.
 
     Args:
         obj: What to save.
         f: A path, or a binary file object open for writing.
-        snapshot: What to put in; by default a new one of the repository around the working directory.
+        snapshot: What to put in; by default that of this process (`jellyformat.training`).
         strict: Raise what otherwise is a warning; ``f`` is then as it was.
         ranks: Which of the processes that train together take a snapshot, as for `create_snapshot`.
         torch_save_kwargs: Passed on to ``torch.save``.
