@@ -25,7 +25,7 @@ def capture(
     strict: bool,
     filename: str | os.PathLike[str] | None = None,
 ) -> Snapshot | None:
-    """``snapshot``, or that of this process for the repository at ``repo``; None, and a warning, where there can be none."""
+    """``snapshot``, or this process's of the repository at ``repo``; None, and a warning, where there can be none."""
     if snapshot is not None:
         return snapshot
     carriers = () if filename is None else (filename,)

@@ -43,7 +43,12 @@ def create_snapshot(
         JellyError: with ``strict``, there is no repository, or the capture was refused.
     """
     snap = training.take(strict=strict, ranks=ranks, **capture_options)
-    return {} if snap is None else {KEY: torch.frombuffer(bytearray(snap.to_bytes()), dtype=torch.uint8)}
+    return {} if snap is None else {KEY: as_tensor(snap)}
+
+
+def as_tensor(snap: Snapshot) -> torch.Tensor:
+    """The container's bytes as a tensor: one-dimensional, uint8, on the CPU."""
+    return torch.frombuffer(bytearray(snap.to_bytes()), dtype=torch.uint8)
 
 
 create_jelly_filling = create_snapshot

@@ -24,14 +24,6 @@ from jellyformat.training import SnapshotWarning
 ARRAY = np.arange(3.0)
 
 
-@pytest.fixture(autouse=True)
-def new_process(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
-    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "NODE_RANK", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(training, "_KEPT", training._Kept())
-    monkeypatch.chdir(repository)
-
-
 def edit() -> None:
     Path("train.py").write_text("edited\n")
 

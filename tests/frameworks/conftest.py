@@ -1,0 +1,19 @@
+"""Each test is a process of its own, as far as its snapshot is concerned, at work in a real repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jellyformat import training
+
+RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "NODE_RANK", "LOCAL_RANK", "JELLYFORMAT_RANKS")
+
+
+@pytest.fixture(autouse=True)
+def new_process(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    for name in RANKS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(training, "_KEPT", training._Kept())
+    monkeypatch.chdir(repository)
