@@ -248,6 +248,8 @@ _DDP = """
 import sys, warnings
 import pytorch_lightning as pl, torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.strategies import ModelParallelStrategy
+from torch.distributed.fsdp import fully_shard
 from jellyformat_lightning import SnapshotCallback, SnapshotCheckpointIO
 from jellyformat.training import SnapshotWarning
 warnings.simplefilter("ignore")
@@ -262,15 +264,23 @@ class Model(pl.LightningModule):
         return torch.optim.Adam(self.parameters())
     def train_dataloader(self):
         return torch.utils.data.DataLoader(torch.ones(8, 4), batch_size=2)
+class Sharded(Model):
+    def configure_model(self):
+        fully_shard(self.layer, mesh=self.device_mesh["data_parallel"])
 out = sys.argv[1]
 plugin, callback = SnapshotCheckpointIO(), SnapshotCallback()
 print("plugin has one:", plugin._taken is not None, flush=True)
-for name, callbacks, plugins in (("callback", [callback], []), ("plugin", [], [plugin])):
+shards = ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1, process_group_backend="gloo")
+for name, callbacks, plugins, strategy, model in (
+    ("callback", [callback], [], "ddp", Model()),
+    ("plugin", [], [plugin], "ddp", Model()),
+    ("shards", [callback], [], shards, Sharded()),
+):
     trainer = pl.Trainer(
-        accelerator="cpu", devices=2, strategy="ddp", max_epochs=1, logger=False, enable_progress_bar=False,
+        accelerator="cpu", devices=2, strategy=strategy, max_epochs=1, logger=False, enable_progress_bar=False,
         enable_model_summary=False, callbacks=[ModelCheckpoint(out, filename=name), *callbacks], plugins=plugins,
     )
-    trainer.fit(Model())
+    trainer.fit(model)
 print("callback has one:", callback._carried is not None, flush=True)
 """
 
@@ -287,5 +297,8 @@ def test_ddp(tmp_path: Path, expected: str) -> None:
         "plugin has one: True",
     ]
     paths = sorted((tmp_path / "out").iterdir())
-    assert [path.name for path in paths] == ["callback.ckpt", "plugin.ckpt"]
-    check(paths, expected)
+    assert [path.name for path in paths] == ["callback.ckpt", "plugin.ckpt", "shards.ckpt"]
+    check(paths[:2], expected)
+    assert {".metadata", "__0_0.distcp", "__1_0.distcp", "meta.pt"} == {path.name for path in paths[2].iterdir()}
+    assert jellyformat.verify(paths[2] / "meta.pt").ok
+    assert jellyformat.load(paths[2] / "meta.pt").id == expected
