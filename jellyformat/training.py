@@ -13,6 +13,7 @@ takes a snapshot of its own. A forked process has what its parent had.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -180,7 +181,7 @@ def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False)
     """Put a snapshot into a checkpoint that was just written, in place of one that may be there.
 
     Args:
-        path: The file, or the directory.
+        path: The file or the directory; a URL, that fsspec knows, is a directory's.
         snap: The snapshot.
         strict: Raise what otherwise is a warning; the checkpoint is then as it was.
 
@@ -188,7 +189,10 @@ def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False)
         JellyError: with ``strict`` alone.
     """
     try:
-        if Path(path).is_dir():
+        if "://" in os.fspath(path):
+            filesystem, place = importlib.import_module("fsspec.core").url_to_fs(os.fspath(path))
+            filesystem.pipe_file(f"{place}/{DIRECTORY_FILE}", snap.to_bytes())
+        elif Path(path).is_dir():
             write_new_file(Path(path) / DIRECTORY_FILE, [snap.to_bytes()], overwrite=True)
         else:
             snapshots.embed(path, snap, replace=True)
