@@ -1,0 +1,94 @@
+"""``pickle.dump`` and ``joblib.dump`` with the code in the file: behind the pickle, where loading ends (SPEC 14.5).
+
+Nothing is unpickled, and joblib is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jellyformat import training
+from jellyformat.saving import save_beside
+from jellyformat.snapshots import Snapshot
+
+__all__ = ["dump", "joblib_dump"]
+
+
+def dump(
+    obj: object,
+    file: str | os.PathLike[str],
+    protocol: int | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    strict: bool = False,
+    **kwargs: Any,
+) -> None:
+    """``pickle.dump`` into a file of its own: ``pickle.load`` gives ``obj``.
+
+    The file is written beside ``file`` and moved over it when the snapshot is in it: what was there before stays until
+    then. A device or pipe gets ``obj`` alone. A file object is not taken: more may follow in it.
+
+    Args:
+        obj: What to save.
+        file: The path.
+        protocol: Of pickle. What protocols 0 and 1 write is text, which a snapshot cannot stand behind.
+        snapshot: What to put in; by default that of this process (`jellyformat.training`).
+        strict: Raise what otherwise is a `jellyformat.training.SnapshotWarning`.
+        kwargs: Passed on.
+
+    Raises:
+        JellyError: with ``strict``, no snapshot can be taken or put in; ``file`` is as it was.
+    """
+
+    def write(path: str) -> None:
+        with open(path, "wb") as stream:
+            pickle.dump(obj, stream, protocol, **kwargs)
+
+    _save(file, write, snapshot, strict)
+
+
+def joblib_dump(
+    value: object,
+    filename: str | os.PathLike[str],
+    *args: Any,
+    snapshot: Snapshot | None = None,
+    strict: bool = False,
+    **kwargs: Any,
+) -> list[str]:
+    """``joblib.dump`` into a file of its own: ``joblib.load``, memory-mapped too, gives ``value``; else as `dump`.
+
+    What joblib compresses cannot carry a snapshot; bzip2 can.
+
+    Args:
+        value: What to save.
+        filename: The path.
+        args: Passed on: ``compress`` and ``protocol``.
+        snapshot: What to put in; by default that of this process (`jellyformat.training`).
+        strict: Raise what otherwise is a `jellyformat.training.SnapshotWarning`.
+        kwargs: Passed on.
+
+    Returns:
+        The path, as joblib does.
+
+    Raises:
+        JellyError: with ``strict``, no snapshot can be taken or put in; ``filename`` is as it was.
+    """
+    import joblib
+
+    _save(filename, lambda path: joblib.dump(value, path, *args, **kwargs), snapshot, strict)
+    return [os.fspath(filename)]
+
+
+def _save(
+    file: str | os.PathLike[str], write: Callable[[str], object], snapshot: Snapshot | None, strict: bool
+) -> None:
+    path = Path(file)
+    taken = snapshot or training.take(strict=strict, carriers=(path,))
+    if taken is None or (path.exists() and not path.is_file()):
+        write(str(path))
+    else:
+        save_beside(path, write, taken, strict=strict)
