@@ -13,7 +13,6 @@ takes a snapshot of its own. A forked process has what its parent had.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import threading
@@ -181,7 +180,7 @@ def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False)
     """Put a snapshot into a checkpoint that was just written, in place of one that may be there.
 
     Args:
-        path: The file or the directory; a URL, that fsspec knows, is a directory's.
+        path: The file, or the directory.
         snap: The snapshot.
         strict: Raise what otherwise is a warning; the checkpoint is then as it was.
 
@@ -189,13 +188,29 @@ def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False)
         JellyError: with ``strict`` alone.
     """
     try:
-        if "://" in os.fspath(path):
-            filesystem, place = importlib.import_module("fsspec.core").url_to_fs(os.fspath(path))
-            filesystem.pipe_file(f"{place}/{DIRECTORY_FILE}", snap.to_bytes())
-        elif Path(path).is_dir():
+        if Path(path).is_dir():
             write_new_file(Path(path) / DIRECTORY_FILE, [snap.to_bytes()], overwrite=True)
         else:
             snapshots.embed(path, snap, replace=True)
+    except Exception as error:
+        if strict:
+            raise
+        warn_of_loss(error)
+
+
+def embed_remotely(url: str, snap: Snapshot, *, strict: bool = False) -> None:
+    """Put a snapshot into a directory that was just written elsewhere; as `embed`.
+
+    Args:
+        url: Of the directory, in a filesystem that fsspec knows.
+        snap: The snapshot.
+        strict: Raise what otherwise is a warning.
+    """
+    try:
+        from fsspec.core import url_to_fs
+
+        filesystem, place = url_to_fs(url)
+        filesystem.pipe_file(f"{place}/{DIRECTORY_FILE}", snap.to_bytes())
     except Exception as error:
         if strict:
             raise

@@ -91,7 +91,8 @@ def _putting(
             return
         place: Any = checkpoint_id or getattr(kwargs.get("storage_writer"), "path", "")
         if place:
-            training.embed(place, taken, strict=strict)
+            put_in = training.embed_remotely if "://" in os.fspath(place) else training.embed
+            put_in(place, taken, strict=strict)
             return
         error = Usage("nothing says where the storage writer writes to", hint="name a checkpoint_id")
         if strict:

@@ -74,7 +74,7 @@ def test_saved_again_and_by_a_writer(tmp_path: Path, expected: str) -> None:
 
 
 def test_a_writer_that_does_not_say_where(tmp_path: Path) -> None:
-    class Secret(dcp.FileSystemWriter):  # type: ignore[misc]
+    class Secret(dcp.FileSystemWriter):
         path = property(lambda self: None, lambda self, value: self.__dict__.update(hidden=value))
 
         def __getattribute__(self, name: str) -> Any:

@@ -1,0 +1,88 @@
+"""Keras models, really fitted on torch, that carry the code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "torch"
+
+import jellyformat_keras
+import keras
+import numpy as np
+import pytest
+
+import jellyformat
+from jellyformat import errors
+from jellyformat.training import SnapshotWarning
+
+pytestmark = pytest.mark.filterwarnings("error::jellyformat.training.SnapshotWarning")
+
+DATA = np.ones((4, 4)), np.ones((4, 2))
+
+
+class Edits(keras.callbacks.Callback):  # type: ignore[misc]
+    """Somebody goes on working while the model trains."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        Path("train.py").write_text(f"edited in epoch {epoch}\n")
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    made = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
+    made.compile("adam", "mse")
+    return made
+
+
+def fit(model: Any, *callbacks: Any) -> None:
+    model.fit(*DATA, epochs=2, verbose=0, callbacks=[*callbacks, Edits()])
+
+
+def loads(path: Path, model: Any) -> bool:
+    found = keras.models.load_model(path).get_weights()
+    return all(np.shape(one) == np.shape(two) for one, two in zip(found, model.get_weights(), strict=True))
+
+
+def test_callback(tmp_path: Path, model: Any) -> None:
+    expected = jellyformat.snapshot().id
+    callback = jellyformat_keras.SnapshotModelCheckpoint(str(tmp_path / "model-{epoch}.keras"))
+    best = jellyformat_keras.SnapshotModelCheckpoint(tmp_path / "best.keras", monitor="loss", save_best_only=True)
+    fit(model, callback, best)
+    paths = sorted(tmp_path.glob("*.keras"))
+    assert [path.name for path in paths] == ["best.keras", "model-1.keras", "model-2.keras"]
+    for path in paths:
+        assert jellyformat.verify(path).ok
+        assert jellyformat.load(path).id == expected
+        assert loads(path, model)
+    assert len({jellyformat.load(path).digest for path in paths}) == 1
+    jellyformat.strip(paths[0])
+    assert loads(paths[0], model)
+
+
+def test_functions(tmp_path: Path, model: Any) -> None:
+    mine = jellyformat.snapshot(history="full")
+    jellyformat_keras.save(model, tmp_path / "a.keras")
+    jellyformat_keras.save(model, tmp_path / "b.keras", snapshot=mine)
+    assert jellyformat.load(tmp_path / "a.keras").id == mine.id
+    assert jellyformat.load(tmp_path / "b.keras").digest == mine.digest
+    assert loads(tmp_path / "b.keras", model)
+
+
+def test_training_goes_on(tmp_path: Path, model: Any) -> None:
+    weights = tmp_path / "model.weights.h5"
+    with pytest.warns(SnapshotWarning, match="saved without a snapshot of the code: this is an HDF5 file"):
+        jellyformat_keras.save_weights(model, weights)
+    model.load_weights(weights)
+    with pytest.raises(errors.RefusedHost):
+        jellyformat_keras.save_weights(model, weights, strict=True, overwrite=True)
+    model.load_weights(weights)
+    os.chdir(tmp_path)
+    with pytest.warns(SnapshotWarning, match="no snapshot of the code was taken: there is no git repository"):
+        fit(model, jellyformat_keras.SnapshotModelCheckpoint(tmp_path / "model.keras"))
+    assert loads(tmp_path / "model.keras", model)
+    with pytest.raises(errors.NoSnapshot):
+        jellyformat.open(tmp_path / "model.keras")
+    with pytest.raises(errors.NoRepository):
+        fit(model, jellyformat_keras.SnapshotModelCheckpoint(tmp_path / "strict.keras", strict=True))
