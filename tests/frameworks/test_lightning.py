@@ -171,6 +171,18 @@ def test_a_new_fit_at_a_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     check([tmp_path / "out" / "epoch=1-step=4.ckpt", tmp_path / "weights.ckpt"], now)
 
 
+def test_the_snapshot_of_the_fit_goes_before_that_of_the_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: str
+) -> None:
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    plugin = AsyncCheckpointIO(SnapshotCheckpointIO())
+    Path("train.py").write_text("edited\n")
+    now = jellyformat.snapshot().id
+    assert now != expected
+    trainer(SnapshotCallback(), writer(tmp_path / "out"), epochs=1, plugins=[plugin]).fit(Model())
+    check([*(tmp_path / "out").iterdir()], now)
+
+
 def test_given_snapshots(tmp_path: Path) -> None:
     mine = jellyformat.snapshot(history="full")
     Path("train.py").write_text("edited\n")

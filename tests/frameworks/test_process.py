@@ -150,7 +150,7 @@ def test_threads_take_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _FORK = """
-import os, sys, threading, warnings
+import os, signal, sys, threading, warnings
 from jellyformat import snapshots, training
 warnings.simplefilter("error")
 busy, go, real = threading.Event(), threading.Event(), snapshots.snapshot
@@ -164,6 +164,7 @@ capturing.start()
 busy.wait()
 child = os.fork()
 if not child:
+    signal.alarm(30)
     snapshots.snapshot = real
     os._exit(0 if training.take() is not None else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
