@@ -3,7 +3,8 @@
     model.fit(..., callbacks=[SnapshotModelCheckpoint("model-{epoch}.keras")])
     save(model, "model.keras")
 
-A ``.keras`` file is a zip file and carries the snapshot itself (SPEC 14.2). Importing this imports Keras 3.
+A ``.keras`` file is a zip file (SPEC 14.2), a ``.weights.h5`` file is an HDF5 file (SPEC 14.9). Importing this imports
+Keras 3.
 """
 
 from __future__ import annotations
