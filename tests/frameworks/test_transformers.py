@@ -154,9 +154,9 @@ def test_it_cannot_be_put_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def fails(*arguments: object, **options: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(training, "write_new_file", fails)
-    trained(tmp_path / "out", "the checkpoint was saved without a snapshot of the code: RuntimeError: a bug")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_new_file", fails)
+        trained(tmp_path / "out", "the checkpoint was saved without a snapshot of the code: RuntimeError: a bug")
     monkeypatch.setattr(snapshots, "embed", fails)
     with pytest.warns(SnapshotWarning, match="a bug"):
         save_pretrained(model(), tmp_path / "model", weights=True)
