@@ -7,7 +7,8 @@ import { parseHeader, checkDigest, HEADER_LENGTH } from './header.js';
 import { decompress } from './zstd.js';
 import { parseManifest, allStates } from './manifest.js';
 import { Objects } from './records.js';
-import { flatten, SUBMODULE } from './objects.js';
+import { SUBMODULE } from './objects.js';
+import { flatTrees } from './summary.js';
 import { LIMITS } from './limits.js';
 import { verify } from './verify.js';
 
@@ -76,14 +77,18 @@ export class Container {
 
   /**
    * The files of the worktree (of HEAD where there is none), those of nested repositories too.
-   * @returns {Promise<{path: Uint8Array, mode: number, oid: Uint8Array, size: number}[]>} sorted by path
+   * @returns {Promise<{path: Uint8Array, mode: number, oid: Uint8Array, size: number}[]|null>} sorted by path; null where trees
+   *   of a thin container are not in it
    */
   async files() {
     const objects = await this.#stateObjects();
     const out = new Map();
     for (const { state, full } of allStates(this.manifest.state)) {
-      const root = state.worktree ? state.worktree.tree : objects.commit(state.head.commit ?? '')?.tree ?? null;
-      for (const [path, { mode, oid }] of flatten(objects, root)) {
+      const { head, worktree } = flatTrees(objects, state);
+      const { entries, whole } = state.worktree === null ? head : worktree;
+      if (!whole && objects.thin) return null;
+      if (!whole) fail('missing.object', 'JF-NED-001', 'a tree that the state needs is not in the container');
+      for (const [path, { mode, oid }] of entries) {
         if (mode !== SUBMODULE && !out.has(full + path)) out.set(full + path, { mode, oid, size: objects.get(oid)?.size ?? 0 });
       }
     }
@@ -93,7 +98,7 @@ export class Container {
 
   /** The bytes of one of `files()`; null where the path is none, or its blob is not in the container. */
   async cat(path) {
-    const file = (await this.files()).find((entry) => equal(entry.path, path));
+    const file = (await this.files())?.find((entry) => equal(entry.path, path));
     if (!file) return null;
     const objects = await this.#stateObjects();
     const oid = String.fromCharCode(...file.oid);

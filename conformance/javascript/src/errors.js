@@ -1,6 +1,6 @@
 // SPEC section 12: every fault has a class, and the id of the requirement that is broken.
 
-/** The classes in the order of the table: within one step the earlier one is reported. */
+/** The classes, as the table has them. */
 export const CLASSES = Object.freeze([
   'malformed.magic', 'unsupported.version', 'malformed.header', 'truncated', 'limit.size', 'limit.count', 'limit.depth',
   'limit.window', 'limit.path', 'corrupt.manifest', 'corrupt.block', 'malformed.compression', 'malformed.msgpack',
@@ -33,18 +33,4 @@ export class Unsupported extends Error {
 
 export function fail(cls, requirement, message) {
   throw new JellyError(cls, requirement, message);
-}
-
-/** Run the checks of one step; of those that fail, the one whose class stands first in the table is thrown. */
-export function step(...checks) {
-  let first = null;
-  for (const check of checks) {
-    try {
-      check();
-    } catch (error) {
-      if (!(error instanceof JellyError)) throw error;
-      if (first === null || CLASSES.indexOf(error.class) < CLASSES.indexOf(first.class)) first = error;
-    }
-  }
-  if (first) throw first;
 }

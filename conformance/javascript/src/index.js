@@ -10,9 +10,10 @@ export { Source, BytesSource, BlobSource, PartSource } from './source.js';
 /**
  * Opens the container in a file: header and manifest are read and checked, no block.
  * @param input an ArrayBuffer, Uint8Array, Blob, File or Source: a `.jelly` file or a host
+ * @param {string|null} kind one of HOSTS, where the file is to be read as that one; else its content says
  */
-export async function open(input) {
-  const { host, form, source, whole } = await find(input);
+export async function open(input, kind = null) {
+  const { host, form, source, whole } = await find(input, kind);
   const container = await Container.open(source, { whole });
   container.host = host;
   container.form = form;

@@ -1,9 +1,9 @@
 // SPEC sections 7 and 8: closed maps, checked key by key in sorted order.
-import { fail, step } from './errors.js';
+import { fail } from './errors.js';
 import { binary } from './bytes.js';
 import { sha256, objectId } from './hash.js';
 import { decodeOne } from './msgpack.js';
-import { checkLength, checkSafe, longPath } from './paths.js';
+import { checkLength, checkSafe } from './paths.js';
 import { HEADER_LENGTH } from './header.js';
 import { LIMITS } from './limits.js';
 
@@ -57,15 +57,16 @@ function sorted(keys, where) {
   for (let i = 1; i < keys.length; i++) if (!(keys[i - 1] < keys[i])) bad('JF-MAN-003', where, `not sorted, or twice the same, at ${i}`);
 }
 
-/** A list of things with paths: types first, then lengths, order and safety, which is the order of section 12's table. */
+/** A list of things with paths: their types, lengths, order and safety. Names that are kept because they are unsafe have none of these rules. */
 function pathList(it, where, pathOf, requirement) {
   const entries = array(it, where).map((entry, i) => pathOf(entry, `${where}[${i}]`));
   const paths = entries.map((entry) => (typeof entry === 'string' ? entry : entry.path));
-  step(
-    () => paths.forEach(checkLength),
-    () => sorted(paths, where),
-    () => entries.forEach((entry) => { if (typeof entry === 'string' || entry.reason !== 'name') checkSafe(entry.path ?? entry, requirement); }),
-  );
+  sorted(paths, where);
+  entries.forEach((entry, i) => {
+    if (entry.reason === 'name') return;
+    checkLength(paths[i]);
+    checkSafe(paths[i], requirement);
+  });
   return entries;
 }
 
@@ -105,30 +106,19 @@ function blocks(it, header) {
   const sum = (key) => list.reduce((total, block) => total + BigInt(block[key]), 0n);
   const size = (message) => fail('limit.size', 'JF-BLK-006', message);
   const count = (message) => fail('limit.count', 'JF-BLK-006', message);
-  step(
-    () => {
-      if (list.some((block) => block.rawLength > LIMITS.blockRawLength)) size('a block is too long');
-      if (sum('rawLength') > BigInt(LIMITS.allRawLengths)) size('the blocks are too long');
-      if (sum('objectBytes') > BigInt(LIMITS.allObjectBytes)) size('the objects are too large');
-    },
-    () => {
-      if (list.length > LIMITS.blocks) count(`${list.length} blocks`);
-      if (sum('records') > BigInt(LIMITS.allRecords)) count(`${sum('records')} records`);
-    },
-    () => {
-      const total = BigInt(HEADER_LENGTH + header.manifestLength) + sum('length');
-      if (total !== BigInt(header.totalLength)) bad('JF-HDR-009', where, `the parts have ${total} bytes, the container ${header.totalLength}`);
-    },
-    () => list.forEach((block, i) => { if (block.known && !block.critical) bad('JF-BLK-003', `${where}[${i}]`, 'not critical'); }),
-    () => {
-      const rank = (block) => (block.kind === 'state' ? 0 : block.kind === 'history' ? 1 : 2);
-      for (let i = 1; i < list.length; i++) if (rank(list[i]) < rank(list[i - 1])) bad('JF-BLK-004', `${where}[${i}]`, 'blocks of this kind come earlier');
-    },
-    () => {
-      const unknown = list.find((block) => block.critical && !block.known);
-      if (unknown) fail('unsupported.block', 'JF-BLK-001', `a critical block of kind ${JSON.stringify(unknown.kind)}`);
-    },
-  );
+  if (list.length > LIMITS.blocks) count(`${list.length} blocks`);
+  if (sum('records') > BigInt(LIMITS.allRecords)) count(`${sum('records')} records`);
+  if (list.some((block) => block.rawLength > LIMITS.blockRawLength)) size('a block is too long');
+  if (sum('rawLength') > BigInt(LIMITS.allRawLengths)) size('the blocks are too long');
+  if (sum('objectBytes') > BigInt(LIMITS.allObjectBytes)) size('the objects are too large');
+  const total = BigInt(HEADER_LENGTH + header.manifestLength) + sum('length');
+  if (total !== BigInt(header.totalLength)) bad('JF-HDR-009', where, `the parts have ${total} bytes, the container ${header.totalLength}`);
+  const rank = (block) => (block.kind === 'state' ? 0 : block.kind === 'history' ? 1 : 2);
+  list.forEach((block, i) => {
+    if (block.known && !block.critical) bad('JF-BLK-003', `${where}[${i}]`, 'not critical');
+    if (block.critical && !block.known) fail('unsupported.block', 'JF-BLK-001', `a critical block of kind ${JSON.stringify(block.kind)}`);
+    if (i > 0 && rank(block) < rank(list[i - 1])) bad('JF-BLK-004', `${where}[${i}]`, 'blocks of this kind come earlier');
+  });
   let offset = HEADER_LENGTH + header.manifestLength;
   for (const block of list) {
     block.offset = offset;
@@ -292,25 +282,23 @@ function operation(it, where, oid) {
   const heads = array(it.get('heads'), `${where}.heads`).map((entry, i) => oid(entry, `${where}.heads[${i}]`));
   const kind = str(it.get('kind'), `${where}.kind`);
   if (!OPERATIONS.includes(kind)) value(`${where}.kind`, JSON.stringify(kind));
-  if (heads.length > 0 && !OPERATIONS.slice(0, 3).includes(kind)) value(`${where}.heads`, `not empty in a ${kind}`);
+  if ((heads.length > 0) !== OPERATIONS.slice(0, 3).includes(kind)) value(`${where}.heads`, `${heads.length} in a ${kind}`);
   return { heads, kind, message: orNil(bin, it.get('message'), `${where}.message`) };
 }
 
-const oidCheck = (lengths) => (it, where) => binary(bin(it, where, lengths));
+const OID_LENGTH = { sha1: 20, sha256: 32 };
 
-const formatLengths = (format) => (format === 'sha1' ? [20] : format === 'sha256' ? [32] : [20, 32]);
+const oidCheck = (format) => (it, where) => binary(bin(it, where, [OID_LENGTH[format]]));
 
 function state(it, where, outer, level) {
   closed(it, STATE, where);
-  const named = it.get('object_format');
-  // A nested state of the other format is told by its format, not by the lengths in it.
-  const oid = oidCheck(outer === null || outer === named ? formatLengths(named) : [20, 32]);
-  const out = { path: null, level };
+  const named = str(it.get('object_format'), `${where}.object_format`);
+  if (!Object.hasOwn(OID_LENGTH, named)) value(`${where}.object_format`, JSON.stringify(named));
+  if (outer !== null && named !== outer) fail('mismatch.state', 'JF-STA-001', `${where}.object_format is not the outermost one's`);
+  const oid = oidCheck(named);
+  const out = { path: null, level, objectFormat: named };
   out.head = head(it.get('head'), `${where}.head`, oid);
   out.index = orNil((inner, at) => index(inner, at, oid), it.get('index'), `${where}.index`);
-  if (!['sha1', 'sha256'].includes(str(named, `${where}.object_format`))) value(`${where}.object_format`, JSON.stringify(named));
-  if (outer !== null && named !== outer) fail('mismatch.state', 'JF-STA-001', `${where}.object_format is not the outermost one's`);
-  out.objectFormat = named;
   out.operation = orNil((inner, at) => operation(inner, at, oid), it.get('operation'), `${where}.operation`);
   const list = array(it.get('submodules'), `${where}.submodules`);
   if (list.length > 0 && level >= LIMITS.nested) fail('limit.depth', 'JF-SUB-003', `states nested deeper than ${LIMITS.nested}`);
@@ -332,12 +320,12 @@ const MANIFEST = ['blocks', 'environment', 'extensions', 'history', 'ignored', '
 function ignored(it) {
   const where = 'ignored';
   const list = array(it, where).map((entry, i) => binary(bin(entry, `${where}[${i}]`)));
-  const bare = list.map((entry) => (entry.endsWith('/') ? entry.slice(0, -1) : entry));
-  step(
-    () => bare.forEach((entry) => { if (longPath(entry)) checkLength(entry); }),
-    () => sorted(list, where),
-    () => bare.forEach((entry) => checkSafe(entry)),
-  );
+  sorted(list, where);
+  for (const entry of list) {
+    const bare = entry.endsWith('/') ? entry.slice(0, -1) : entry;
+    checkLength(bare);
+    checkSafe(bare);
+  }
   return list;
 }
 
@@ -352,17 +340,15 @@ function requires(it) {
 export function parseManifest(raw, header) {
   const { value: it, ranges } = decodeOne(raw);
   closed(it, MANIFEST, 'manifest');
-  const stateMap = it.get('state');
-  const format = stateMap instanceof Map ? stateMap.get('object_format') : null;
   const out = { value: it };
+  out.state = state(it.get('state'), 'state', null, 0);
   out.blocks = blocks(it.get('blocks'), header);
   out.environment = map(it.get('environment'), 'environment');
   out.extensions = map(it.get('extensions'), 'extensions');
-  out.history = history(it.get('history'), oidCheck(formatLengths(format)));
+  out.history = history(it.get('history'), oidCheck(out.state.objectFormat));
   out.ignored = ignored(it.get('ignored'));
   out.provenance = provenance(it.get('provenance'));
   out.requires = requires(it.get('requires'));
-  out.state = state(stateMap, 'state', null, 0);
   out.summary = summary(it.get('summary'), out.state);
   // The manifest is canonical, so the bytes of the state in it are its canonical msgpack.
   out.snapshotId = sha256(raw.subarray(...ranges.get('state')));

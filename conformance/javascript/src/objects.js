@@ -99,25 +99,29 @@ export function checkStrict(entries) {
 }
 
 /**
- * All entries but directories: path → {mode, oid}. Trees that are not there are empty.
- * `directories` gets the paths of the trees on the way.
+ * A tree by paths, down to the last directory.
+ * @returns {{entries: Map<string, {mode: number, oid: string}>, directories: Set<string>, whole: boolean}}
+ *   entries: all but directories, of two of one path the last; whole: no tree on the way is absent
  */
-export function flatten(objects, root, directories = null) {
-  const out = new Map();
+export function flatten(objects, root) {
+  const out = { entries: new Map(), directories: new Set(), whole: true };
   let count = 0;
   const walk = (oid, prefix) => {
     const entries = objects.tree(oid);
-    if (entries === null) return;
+    if (entries === null) {
+      out.whole = false;
+      return;
+    }
     for (const entry of entries) {
       count += 1;
       if (count > LIMITS.treeEntries) fail('limit.count', null, `more than ${LIMITS.treeEntries} entries`);
       const path = prefix + entry.name;
       checkLength(path);
       if (entry.mode === DIRECTORY) {
-        directories?.add(path);
+        out.directories.add(path);
         walk(entry.oid, `${path}/`);
       } else {
-        out.set(path, { mode: entry.mode, oid: entry.oid });
+        out.entries.set(path, { mode: entry.mode, oid: entry.oid });
       }
     }
   };

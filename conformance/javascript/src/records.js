@@ -151,22 +151,10 @@ export class Objects {
       parseCommit(content, this.oidLength);
       this.commits += 1;
     }
-    const entries = object.kind === TREE ? parseTreeLater(content, this.oidLength) : null;
+    if (object.kind === TREE) parseTree(content, this.oidLength);
     const oid = objectId(this.format, object.kind, content);
     if (this.all.has(oid)) fail('malformed.duplicate', 'JF-REC-002', `a ${KIND_NAMES[object.kind]} twice`);
-    entries?.();
     this.all.set(oid, object);
     if (object.base !== undefined) this.remember(oid, content);
-  }
-}
-
-/** A tree's faults stand in two places of section 12's table: before a duplicate, and (unsafe names) after it. */
-function parseTreeLater(content, oidLength) {
-  try {
-    parseTree(content, oidLength);
-    return null;
-  } catch (error) {
-    if (error.class !== 'unsafe.path') throw error;
-    return () => { throw error; };
   }
 }

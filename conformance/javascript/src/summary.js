@@ -7,17 +7,18 @@ const type = (mode) => (REGULARS.includes(mode) ? REGULAR : mode);
 const same = (a, b) => a.mode === b.mode && a.oid === b.oid;
 const changed = (a, b) => (type(a.mode) !== type(b.mode) ? 'T' : 'M');
 
-/** H, I and W of one state, flattened. */
+/** H, I and W of one state, flattened; a nil tree is empty. */
 export function flatTrees(objects, state) {
   const commit = state.head.commit === null ? null : objects.commit(state.head.commit);
   return {
-    head: flatten(objects, commit?.tree ?? null),
+    head: commit === null && state.head.commit !== null ? { ...flatten(objects, null), whole: false } : flatten(objects, commit?.tree ?? null),
     index: flatten(objects, state.index?.tree ?? null),
     worktree: flatten(objects, state.worktree?.tree ?? null),
   };
 }
 
-function changesOf(state, { head, index, worktree }) {
+function changesOf(state, trees) {
+  const [head, index, worktree] = [trees.head.entries, trees.index.entries, trees.worktree.entries];
   const conflicts = new Set((state.index?.conflicts ?? []).map((entry) => entry.path));
   const added = new Set((state.index?.intentToAdd ?? []).map((entry) => entry.path));
   const omitted = new Set((state.worktree?.omitted ?? []).map((entry) => entry.path));
@@ -55,14 +56,20 @@ function changesOf(state, { head, index, worktree }) {
 
 const inOrder = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Everything but `commit`. `flat` gives the flattened trees of a state. */
-export function deriveSummary(objects, outermost, flat) {
+/**
+ * Everything but `commit`. `flat` gives the flattened trees of a state.
+ * Null where a tree is not in the container, `size` null where a blob is neither in it nor in `missing`: of a thin container
+ * these cannot be told.
+ */
+export function deriveSummary(objects, outermost, flat, missing = new Set()) {
   const lists = { staged: new Map(), unstaged: new Map(), untracked: new Map(), conflicted: new Map() };
   let files = 0;
   let size = 0;
+  let unknown = false;
   // The outer state comes first, so that its letter stays where two list the same path.
   for (const { state, full } of allStates(outermost)) {
     const trees = flat(state);
+    if (Object.values(trees).some(({ whole }) => !whole)) return null;
     const own = changesOf(state, trees);
     for (const [name, list] of Object.entries(own)) {
       for (const entry of list) {
@@ -70,10 +77,12 @@ export function deriveSummary(objects, outermost, flat) {
         if (!lists[name].has(full + path)) lists[name].set(full + path, letter);
       }
     }
-    for (const entry of (state.worktree === null ? trees.head : trees.worktree).values()) {
-      if (entry.mode === SUBMODULE) continue;
+    for (const { mode, oid } of (state.worktree === null ? trees.head : trees.worktree).entries.values()) {
+      if (mode === SUBMODULE) continue;
       files += 1;
-      size += objects.get(entry.oid)?.size ?? 0;
+      const blob = objects.get(oid);
+      if (blob !== null) size += blob.size;
+      else unknown ||= !missing.has(oid);
     }
   }
   const entries = (name) => [...lists[name]].sort((a, b) => inOrder(a[0], b[0]));
@@ -81,7 +90,7 @@ export function deriveSummary(objects, outermost, flat) {
   return {
     conflicted: entries('conflicted').map(([path]) => path),
     files,
-    size,
+    size: unknown ? null : size,
     staged: withLetters('staged'),
     unstaged: withLetters('unstaged'),
     untracked: entries('untracked').map(([path]) => path),

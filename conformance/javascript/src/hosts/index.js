@@ -26,9 +26,9 @@ async function detect(source) {
  * @returns {Promise<{host: string, form: string, source: import('../source.js').Source, whole: boolean}>}
  *   `source` begins with the container; `whole`: and must end with it
  */
-export async function find(input) {
+export async function find(input, kind = null) {
   const source = asSource(input);
-  const host = await detect(source);
+  const host = kind ?? await detect(source);
   let found;
   if (host === 'jelly') found = { form: 'bare', source, whole: true };
   else if (host === 'zip') found = await findInZip(source);

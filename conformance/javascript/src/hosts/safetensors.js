@@ -109,5 +109,5 @@ export async function findInSafetensors(source) {
   if (tensor === null) return null;
   const place = tensorPlace(tensor, source.size - 8 - length);
   if (place === null) bad('JF-SFT-001', `the tensor ${NAME} is not a container's`);
-  return { form: 'tensor', source: new PartSource(source, 8 + length + place.begin, place.size), whole: true };
+  return { form: 'tensor', source: new PartSource(source, 8 + length + place.begin, place.size), whole: false };
 }

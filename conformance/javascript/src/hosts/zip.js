@@ -12,6 +12,7 @@ const DEFLATED = 8;
 const ENTRY_NAME = '.jelly/snapshot';
 const MAX_DIRECTORY = 256 * 1024 ** 2;
 const MAX_INFLATED = 2 * 1024 ** 3;
+const SLICE = 1024 ** 2;
 
 const bad = (requirement, message) => fail('malformed.host', requirement, message);
 const broken = (message) => bad('JF-ZIP-001', message);
@@ -53,7 +54,8 @@ async function directoryPlace(source, end) {
     for (const [key, full] of [['count', 0xffff], ['size', 0xffffffff], ['offset', 0xffffffff]]) {
       if (short[key] !== full && BigInt(short[key]) !== long[key]) broken('the end records contradict each other');
     }
-    if (wide.getUint32(16, true) !== 0 || wide.getUint32(20, true) !== 0) broken('a zip of several disks');
+    const disks = [view(locator).getUint32(4, true), wide.getUint32(16, true), wide.getUint32(20, true)];
+    if (disks.some((disk) => disk !== 0) || wide.getBigUint64(24, true) !== long.count) broken('a zip of several disks');
     if (long.offset + long.size !== at) broken('the central directory does not end where the end records begin');
     place = { count: Number(long.count), size: Number(long.size), offset: Number(long.offset) };
   } else if (needed && short.offset === 0xffffffff) {
@@ -137,10 +139,23 @@ async function dataOf(source, entry, magic = false) {
   return new PartSource(source, start, entry.packed);
 }
 
+/** The bytes of a part, read when they are asked for. */
+function slices(part) {
+  let at = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      const bytes = await part.peek(at, SLICE);
+      at += bytes.length;
+      if (bytes.length > 0) controller.enqueue(bytes);
+      else controller.close();
+    },
+  });
+}
+
 async function inflate(part, size) {
   const wrong = (message) => bad('JF-ZIP-004', message);
-  if (size > MAX_INFLATED || part.size > MAX_INFLATED) wrong('the entry is too large');
-  const stream = new Blob([await part.read(0, part.size)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  if (size > MAX_INFLATED) wrong('the entry is too large');
+  const stream = slices(part).pipeThrough(new DecompressionStream('deflate-raw'));
   const out = [];
   let length = 0;
   const reader = stream.getReader();
@@ -170,8 +185,7 @@ async function inflate(part, size) {
 
 async function sameBytes(a, b) {
   if (a.size !== b.size) return false;
-  const step = 4 * 1024 ** 2;
-  for (let at = 0; at < a.size; at += step) if (!equal(await a.peek(at, step), await b.peek(at, step))) return false;
+  for (let at = 0; at < a.size; at += SLICE) if (!equal(await a.peek(at, SLICE), await b.peek(at, SLICE))) return false;
   return true;
 }
 
