@@ -1,11 +1,15 @@
 // Files to test with, made by the reference's command line and by git and the frameworks themselves, in a temporary directory.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync, readFileSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { answer } from '../src/requests.js';
+import { json } from '../src/json.js';
 
-export const PYTHON = process.env.JELLY_PYTHON ?? '/work/venv/bin/python';
+export const PYTHON = process.env.JELLY_PYTHON ?? 'python3';
+const REFERENCE = fileURLToPath(new URL('reference.py', import.meta.url));
 export const JELLY = fileURLToPath(new URL('../bin/jelly.js', import.meta.url));
 export const VECTORS = fileURLToPath(new URL('../../vectors/', import.meta.url));
 
@@ -28,9 +32,30 @@ export function run(program, args, { cwd, ok = true } = {}) {
 
 export const git = (cwd, ...args) => run('git', ['-c', 'protocol.file.allow=always', '-c', 'init.defaultBranch=main', ...args], { cwd });
 
-export const reference = (...args) => run(PYTHON, ['-m', 'jellyformat', ...args]);
+let running = null;
 
-export const referenceJson = (...args) => JSON.parse(run(PYTHON, ['-m', 'jellyformat', ...args], { ok: false }).toString());
+/** The reference's command line: what it writes to stdout, as bytes. */
+export async function reference(...args) {
+  if (running === null) {
+    const child = spawn(PYTHON, [REFERENCE], { env: ENV, stdio: ['pipe', 'pipe', 'inherit'] });
+    running = { child, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
+  }
+  // It keeps this process alive only while an answer is waited for; its standard input then ends with this process.
+  const handles = [running.child, running.child.stdin, running.child.stdout];
+  for (const handle of handles) handle.ref();
+  running.child.stdin.write(`${JSON.stringify(args)}\n`);
+  const { value, done } = await running.lines.next();
+  for (const handle of handles) handle.unref();
+  if (done) throw new Error('the reference does not run');
+  return Buffer.from(JSON.parse(value).out, 'base64');
+}
+
+export const referenceJson = async (...args) => JSON.parse((await reference(...args)).toString());
+
+/** A request of the protocol, in this process: its exit status and output. */
+export async function request(...args) {
+  return JSON.parse(json(await answer(args)));
+}
 
 /** One run of this package's command line. */
 export function jelly(...args) {
@@ -173,9 +198,9 @@ export function nested(root, name = 'nested') {
   return outer;
 }
 
-export function snapshot(root, repo, name, ...args) {
+export async function snapshot(root, repo, name, ...args) {
   const out = join(root, name);
-  reference('snapshot', '--repo', repo, '-o', out, '-q', ...args);
+  await reference('snapshot', '--repo', repo, '-o', out, '-q', ...args);
   return out;
 }
 

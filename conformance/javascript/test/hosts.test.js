@@ -3,23 +3,25 @@ import assert from 'node:assert/strict';
 import { open as openFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { FileSource, open } from '../src/node.js';
-import { ascii, concat } from '../src/bytes.js';
+import { withFile } from '../src/requests.js';
+import { ascii, concat, hex } from '../src/bytes.js';
 import { sha256 } from '../src/hash.js';
 import { END_MAGIC } from '../src/hosts/locator.js';
-import { checkpoints, existsSync, jelly, join, readFileSync, reference, referenceJson, repack, small, snapshot, temporary } from './fixtures.js';
+import { checkpoints, existsSync, join, readFileSync, reference, referenceJson, repack, request, small, snapshot, temporary } from './fixtures.js';
 
 const root = temporary();
-const container = snapshot(root, small(root), 'x.jelly');
+const container = await snapshot(root, small(root), 'x.jelly');
 const bytes = readFileSync(container);
 checkpoints(root, container);
 
-function compare(file, host, form) {
-  const show = referenceJson('show', '--json', file);
-  const { code, out } = jelly('verify', file);
-  assert.equal(code, 0, out.toString());
-  const got = JSON.parse(out.toString());
-  assert.deepEqual([got.digest, got.snapshot_id, got.host, got.form], [show.digest, show.snapshot_id, host, form]);
-  assert.equal(jelly('extract', '--host', host, '--in', file, '--out', `${file}.out`).code, 0);
+async function compare(file, host, form) {
+  const show = await referenceJson('show', '--json', file);
+  await withFile(file, async (source) => {
+    const got = await open(source);
+    await got.verify();
+    assert.deepEqual([got.digest, got.snapshotId, got.host, got.form], [show.digest, show.snapshot_id, host, form]);
+  });
+  assert.equal((await request('extract', '--host', host, '--in', file, '--out', `${file}.out`)).exit, 0);
   assert.deepEqual(readFileSync(`${file}.out`), bytes);
 }
 
@@ -30,13 +32,12 @@ const EMBEDDED = [
 ];
 for (const [name, host, form] of EMBEDDED) {
   const file = join(root, name);
-  test(`embedded in ${name}`, { skip: !existsSync(file) && 'the framework is not installed' }, () => {
-    const none = jelly('verify', file);
-    assert.equal(none.code, 1);
-    assert.equal(JSON.parse(none.out.toString()).error.class, 'absent.snapshot');
+  test(`embedded in ${name}`, { skip: !existsSync(file) && 'the framework is not installed' }, async () => {
+    const none = await request('decode', '--in', file);
+    assert.deepEqual([none.exit, none.output.error.class], [1, 'absent.snapshot']);
     const out = join(root, `embedded-${name}`);
-    reference('embed', file, '--from', container, '-o', out, '-q');
-    compare(out, host, form);
+    await reference('embed', file, '--from', container, '-o', out, '-q');
+    await compare(out, host, form);
   });
 }
 
@@ -47,10 +48,10 @@ for (const [name, host] of [['tensor.pt', 'zip'], ['legacy-tensor.pt', 'trailer'
 
 for (const [method, how] of [[0, 'stored'], [8, 'deflated']]) {
   const file = join(root, 'embedded-m.pt');
-  test(`a torch file repacked by another tool, ${how}`, { skip: !existsSync(join(root, 'm.pt')) && 'torch is not installed' }, () => {
+  test(`a torch file repacked by another tool, ${how}`, { skip: !existsSync(join(root, 'm.pt')) && 'torch is not installed' }, async () => {
     const out = join(root, `${how}.pt`);
     repack(file, out, method);
-    compare(out, 'zip', 'entry');
+    await compare(out, 'zip', 'entry');
   });
 }
 
@@ -91,6 +92,8 @@ test('a checkpoint of 10 GiB costs a few reads', async () => {
   const files = [
     await sparse('big.bin', [[0, ascii('x')], [host, bytes], [host + bytes.length, locator(host, host)]]),
     await sparse('big.safetensors', [[0, length], [8, json], [8 + json.length + host - 1, Uint8Array.of(0)]]),
+    await sparse('big.pt', [[0, ascii('PK\x03\x04')], [host, bytes], [host + bytes.length, ascii('PK\x05\x06')],
+      [host + bytes.length + 20, concat(Uint8Array.of(128, 0), ascii(hex(locator(host, host))))]]),
   ];
   for (const path of files) {
     const source = await FileSource.open(path);

@@ -147,7 +147,8 @@ export async function sealRight(model) {
     && objects.commit(id).parents.some((parent) => !objects.has(parent, 1) && !prerequisites.has(parent))).map(([id]) => id).sort();
   history.set('shallow', shallow.map(unbinary));
   const { state } = container.manifest;
-  const derived = deriveSummary(objects, state, (inner) => flatTrees(objects, inner));
+  const missing = new Set(history.get('missing').map((id) => binary(id)));
+  const derived = deriveSummary(objects, state, (inner) => flatTrees(objects, inner), missing);
   const lists = (list) => list.map((entry) => (typeof entry === 'string' ? unbinary(entry) : [entry.letter, unbinary(entry.path)]));
   manifest.set('summary', map({
     commit: manifest.get('summary').get('commit'),
