@@ -30,6 +30,7 @@ _COMMANDS = {
     "extract": "the container's bytes out of its host",
     "strip": "take the snapshot out: the file is as it was",
     "fix": "mend what is broken or half done",
+    "view": "the snapshot as a local web page",
     "demo": "the whole story, on a small repository it makes",
 }
 

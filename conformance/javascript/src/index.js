@@ -5,7 +5,7 @@ import { find } from './hosts/index.js';
 export { Container, find };
 export { HOSTS } from './hosts/index.js';
 export { JellyError, Unsupported, CLASSES } from './errors.js';
-export { Source, BytesSource, BlobSource, PartSource } from './source.js';
+export { Source, asSource, BytesSource, BlobSource, PartSource } from './source.js';
 
 /**
  * Opens the container in a file: header and manifest are read and checked, no block.
