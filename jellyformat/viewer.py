@@ -133,7 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
             first += len(piece)
 
-    def _begin(self, status: HTTPStatus, length: int, policy: str, kind: str, more: dict[str, str] | None = None) -> None:
+    def _begin(
+        self, status: HTTPStatus, length: int, policy: str, kind: str, more: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
         found = {"Content-Type": kind, "Content-Length": str(length), "Content-Security-Policy": policy}
         for name, value in {**_HEADERS, **found, **(more or {})}.items():

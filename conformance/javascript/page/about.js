@@ -14,7 +14,7 @@ export function environment({ manifest }) {
   if (found.size === 0) return el('p', { className: 'empty' }, 'The environment was not captured.');
   const packages = found.get('packages');
   const tabled = Array.isArray(packages) && packages.every(isPackage);
-  const rows = [...found].filter(([key]) => !(key === 'packages' && tabled)).map(([key, value]) => [line(key).replace(/^./, (c) => c.toUpperCase()),
+  const rows = [...found].filter(([key, value]) => !(key === 'packages' && tabled) && !(Array.isArray(value) && value.length === 0)).map(([key, value]) => [line(key).replace(/^./, (c) => c.toUpperCase()),
     Array.isArray(value) && value.length > 0 && value.every((it) => typeof it === 'string') ? el('ul', { className: 'paths' }, value.map((it) => el('li', {}, line(it)))) : plain(value)]);
   const cards = [card('Environment', facts(rows))];
   if (tabled) {

@@ -1,6 +1,6 @@
 // The frame around a snapshot: its name, whether it is sound, the tabs.
-import { el, line, plural } from './dom.js';
-import { overview } from './overview.js';
+import { el, line } from './dom.js';
+import { overview, place } from './overview.js';
 import { files } from './files.js';
 import { changes } from './changes.js';
 import { environment, leftOut, verification } from './about.js';
@@ -64,7 +64,7 @@ export function app(snapshot, { fileName, fileSize }) {
   return [
     el('header', {}, el('div', { className: 'top' },
       el('h1', { title: line(fileName) }, line(fileName)), checked,
-      el('span', { className: 'quiet' }, `${container.host === 'jelly' ? 'container' : `in a ${container.host} host`} \u00b7 ${plural(snapshot.files.size, 'file')}`)), bar),
+      el('span', { className: 'quiet' }, place(snapshot))), bar),
     el('main', {}, panels),
   ];
 }

@@ -15,11 +15,14 @@ const VIEWS = [
   ['unstaged', 'Not staged', 'index', 'worktree', (what) => what !== 'staged'],
 ];
 
+// As git writes it: what has no lines stands behind the line before.
+const place = (start, count) => `${count === 0 ? start - 1 : start},${count}`;
+
 function lines({ hunks }) {
   const rows = [];
   for (const { oldStart, newStart, oldLines, newLines, lines: texts } of hunks) {
     let [old, now] = [oldStart, newStart];
-    rows.push(el('tr', { className: 'hunk' }, el('td', {}), el('td', {}), el('td', {}, `@@ \u2212${oldStart},${oldLines} +${newStart},${newLines} @@`)));
+    rows.push(el('tr', { className: 'hunk' }, el('td', {}), el('td', {}), el('td', {}, `@@ \u2212${place(oldStart, oldLines)} +${place(newStart, newLines)} @@`)));
     for (const text of texts) {
       const sign = text[0];
       const kind = { '+': 'added', '-': 'removed', ' ': '' }[sign] ?? 'quiet';
@@ -41,7 +44,7 @@ function compare(snapshot, old, now) {
   if (old && now && old.oid === now.oid) return { rows: [], note: notes.join(', ') || 'the same content' };
   if (before === null || after === null) return { rows: [], note: 'the content is not in the container' };
   const [left, right] = [textOf(before), textOf(after)];
-  if (left === null || right === null) return { rows: [], note: [...notes, `binary, ${before.length} \u2192 ${after.length} bytes`].join(', ') };
+  if (left === null || right === null) return { rows: [], note: [...notes, old && now ? `binary, ${before.length} \u2192 ${after.length} bytes` : `binary, ${before.length + after.length} bytes`].join(', ') };
   if (left.text.length + right.text.length > MOST_TEXT) return { rows: [], note: [...notes, 'too long to compare here'].join(', ') };
   const patch = structuredPatch('', '', left.text, right.text, '', '', { context: 3, timeout: TIMEOUT_MS });
   if (patch === undefined) return { rows: [], note: [...notes, 'too different to compare here'].join(', ') };

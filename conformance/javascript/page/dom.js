@@ -14,9 +14,12 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Bytes, a binary string (see src/bytes.js) or text as one line for people: controls, and what turns text around, are written out. */
-export const name = (value) => printable(typeof value === 'string' ? unbinary(value) : value);
+const spaces = (text) => text.replace(/^ +| +$/g, (found) => '\u2423'.repeat(found.length));
 
+/** Bytes, or a binary string (see src/bytes.js), as one line for people: controls, and what turns text around, are written out. */
+export const name = (value) => spaces(printable(typeof value === 'string' ? unbinary(value) : value));
+
+/** Text as one line. */
 export const line = (text) => printable(new TextEncoder().encode(text));
 
 /** Text of several lines; control and invisible characters are made visible. */

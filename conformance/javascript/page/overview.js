@@ -4,6 +4,10 @@ import { card, el, facts, line, name, plural, size, time, visible } from './dom.
 
 const MOST = 200;
 
+const WHERE = {
+  bare: 'a file of its own', locator: 'behind the entries of a zip', entry: 'an entry of a zip', tensor: 'a tensor of bytes', metadata: 'in the metadata', trailer: 'behind the file\u2019s own bytes',
+};
+
 const id = (text) => el('code', { className: 'id', title: text }, text);
 
 const MEANING = { A: 'added', D: 'deleted', M: 'modified', T: 'type changed', '?': 'new', U: 'in conflict' };
@@ -62,11 +66,17 @@ function fileCard({ container, manifest }, { fileName, fileSize }) {
     ['Name', line(fileName)],
     ['Size', container.host === 'jelly' ? null : size(fileSize)],
     ['Container', size(container.header.totalLength)],
-    ['Kind', container.host === 'jelly' ? 'a bare container' : `${container.host}, as ${container.form}`],
+    ['Where', WHERE[container.form]],
     ['Files', `${summary.files.toLocaleString('en')}, ${size(summary.size)}`],
     ['Snapshot', id(container.snapshotId)],
     ['Digest', id(hex(container.header.digest))],
   ]));
+}
+
+/** Branch and commit in a few words. */
+export function place({ manifest: { state: { head } } }) {
+  const branch = head.ref === null ? 'detached' : name(head.ref).replace(/^refs\/heads\//, '');
+  return `${branch} \u00b7 ${head.commit === null ? 'no commit yet' : hexOf(head.commit).slice(0, 10)}`;
 }
 
 export function overview(snapshot, file) {

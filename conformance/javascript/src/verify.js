@@ -180,22 +180,22 @@ export async function verify(container) {
   const checks = [];
   const note = (name, detail) => checks.push({ name, detail });
   note('header', `version 1, ${container.header.totalLength} bytes`);
-  note('manifest', `${manifest.blocks.length} blocks`);
-  note('blocks', `the SHA-256 of all ${manifest.blocks.length} matches`);
-  note('objects', `${objects.all.size} objects, ${objects.diffs} rebuilt from diffs`);
+  note('manifest', `blocks: ${manifest.blocks.length}`);
+  note('blocks', 'the SHA-256 of each matches');
+  note('objects', `objects: ${objects.all.size}, rebuilt from diffs: ${objects.diffs}`);
   // Flattening comes first: it is what bounds paths, and how often a directory is walked.
   const trees = new Map([...allStates(manifest.state)].map(({ state }) => [state, flatTrees(objects, state)]));
   strictTrees(objects, manifest.state);
   kinds(objects);
   note('trees', 'modes, order, kinds and paths');
-  note('needed objects', `${neededObjects(objects, manifest)} named by the state`);
+  note('needed objects', `named by the state: ${neededObjects(objects, manifest)}`);
   historyChecks(objects, manifest);
-  note('history', `${objects.commits} commits, ${manifest.history.shallow.length} at the boundary`);
+  note('history', `commits: ${objects.commits}, at the boundary: ${manifest.history.shallow.length}`);
   for (const [state, flat] of trees) stateChecks(state, flat);
-  note('state', `${trees.size} repositories`);
+  note('state', `repositories: ${trees.size}`);
   const derived = deriveSummary(objects, manifest.state, (state) => trees.get(state), new Set(manifest.history.missing));
   const wrong = derived && difference(derived, manifest.summary);
   if (wrong) fail('mismatch.summary', 'JF-SUM-001', `summary.${wrong} is not what the state says`);
-  note('summary', derived ? `${manifest.summary.files} files` : 'not checked: trees of this thin container are not in it');
+  note('summary', derived ? 'as the state and the objects say' : 'not checked: trees of this thin container are not in it');
   return checks;
 }

@@ -5,6 +5,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { open } from 'node:fs/promises';
+import { concat } from '../src/bytes.js';
+import { sha256 } from '../src/hash.js';
+import { END_MAGIC } from '../src/hosts/locator.js';
 import { answer } from '../src/requests.js';
 import { json } from '../src/json.js';
 
@@ -237,6 +241,27 @@ import sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as a, zipfile.ZipFile(sys.argv[2], "w", int(sys.argv[3])) as b:
     for name in a.namelist(): b.writestr(name, a.read(name))
 `, from, to, String(method)]);
+}
+
+/** A file with holes: [offset, bytes] of what is between them. */
+export async function sparse(root, name, parts) {
+  const path = join(root, name);
+  const file = await open(path, 'w');
+  for (const [offset, part] of parts) await file.write(part, 0, part.length, offset);
+  await file.close();
+  return path;
+}
+
+export const u64 = (...numbers) => concat(...numbers.map((n) => {
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, BigInt(n));
+  return out;
+}));
+
+/** The locator (SPEC 14.1) of a container behind a host. */
+export function trailerOf(container, hostLength, offset = hostLength) {
+  const fields = u64(offset, container.length, hostLength);
+  return concat(fields, sha256(concat(fields, container.subarray(0, 72))), END_MAGIC);
 }
 
 export { existsSync, readFileSync, join };

@@ -1,13 +1,10 @@
 // Containers in files of the frameworks, put there by the reference or by the frameworks themselves.
 import assert from 'node:assert/strict';
-import { open as openFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { FileSource, open } from '../src/node.js';
 import { withFile } from '../src/requests.js';
 import { ascii, concat, hex } from '../src/bytes.js';
-import { sha256 } from '../src/hash.js';
-import { END_MAGIC } from '../src/hosts/locator.js';
-import { checkpoints, existsSync, join, readFileSync, reference, referenceJson, repack, request, small, snapshot, temporary } from './fixtures.js';
+import { checkpoints, existsSync, join, readFileSync, reference, referenceJson, repack, request, small, snapshot, sparse, temporary, trailerOf, u64 } from './fixtures.js';
 
 const root = temporary();
 const container = await snapshot(root, small(root), 'x.jelly');
@@ -64,24 +61,7 @@ test('an ArrayBuffer, a Uint8Array and a Blob', async () => {
   }
 });
 
-const u64 = (...numbers) => concat(...numbers.map((n) => {
-  const out = new Uint8Array(8);
-  new DataView(out.buffer).setBigUint64(0, BigInt(n));
-  return out;
-}));
-
-function locator(offset, hostLength) {
-  const fields = u64(offset, bytes.length, hostLength);
-  return concat(fields, sha256(concat(fields, bytes.subarray(0, 72))), END_MAGIC);
-}
-
-async function sparse(name, parts) {
-  const path = join(root, name);
-  const file = await openFile(path, 'w');
-  for (const [offset, part] of parts) await file.write(part, 0, part.length, offset);
-  await file.close();
-  return path;
-}
+const locator = (offset, hostLength) => trailerOf(bytes, hostLength, offset);
 
 const GiB = 1024 ** 3;
 
@@ -90,9 +70,9 @@ test('a checkpoint of 10 GiB costs a few reads', async () => {
   const json = ascii(JSON.stringify({ __metadata__: { jellyformat: `${bytes.toString('base64')}~` }, w: { dtype: 'U8', shape: [host], data_offsets: [0, host] } }));
   const length = u64(json.length).reverse();
   const files = [
-    await sparse('big.bin', [[0, ascii('x')], [host, bytes], [host + bytes.length, locator(host, host)]]),
-    await sparse('big.safetensors', [[0, length], [8, json], [8 + json.length + host - 1, Uint8Array.of(0)]]),
-    await sparse('big.pt', [[0, Uint8Array.of(0x50, 0x4b, 3, 4)], [host, bytes], [host + bytes.length, Uint8Array.of(0x50, 0x4b, 5, 6)],
+    await sparse(root, 'big.bin', [[0, ascii('x')], [host, bytes], [host + bytes.length, locator(host, host)]]),
+    await sparse(root, 'big.safetensors', [[0, length], [8, json], [8 + json.length + host - 1, Uint8Array.of(0)]]),
+    await sparse(root, 'big.pt', [[0, Uint8Array.of(0x50, 0x4b, 3, 4)], [host, bytes], [host + bytes.length, Uint8Array.of(0x50, 0x4b, 5, 6)],
       [host + bytes.length + 20, concat(Uint8Array.of(128, 0), ascii(hex(locator(host, host))))]]),
   ];
   for (const path of files) {

@@ -16,7 +16,7 @@ for line in sys.stdin:
         main()
         code = 0
     except SystemExit as end:
-        code = end.code or 0
+        code = int(end.code or 0)
     sys.stdout.flush()
     answers.write(json.dumps({"code": code, "out": base64.b64encode(out.getvalue()).decode()}) + "\n")
     answers.flush()
