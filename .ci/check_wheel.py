@@ -27,6 +27,7 @@ def main() -> int:
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "jellyformat").rglob("*.py")}
     modules |= {str(path.relative_to(ROOT / "adapters")) for path in (ROOT / "adapters").rglob("*.py")}
     faults += [f"{module} is not in the wheel" for module in sorted(modules - set(names))]
+    faults += ["jellyformat/view.html is missing"] * ("jellyformat/view.html" not in names)
     for fault in faults:
         print(fault)
     print(f"wheel: {len(names)} files, " + ("FAULTY" if faults else "exactly our packages"))

@@ -96,9 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         # A page of another site can make its own name mean this machine, but not change the name that is sent.
-        token, _, what = self.path.removeprefix("/").partition("/")
+        token, slash, what = self.path.removeprefix("/").partition("/")
         known = hmac.compare_digest(token.encode("latin-1", "replace"), self.server.token.encode())
-        if not known or self.headers.get("Host") not in self.server.hosts or what not in ("", "container"):
+        if not known or self.headers.get("Host") not in self.server.hosts or slash + what not in ("/", "/container"):
             self._begin(HTTPStatus.NOT_FOUND, 0, _FILE_POLICY, "text/plain")
         elif what == "":
             self._begin(HTTPStatus.OK, len(self.server.page), _PAGE_POLICY, "text/html; charset=utf-8")

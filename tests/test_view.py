@@ -80,8 +80,8 @@ def test_only_who_has_the_address() -> None:
         assert ask(url)[0] == 200
         base, token = url.rstrip("/").rsplit("/", 1)
         assert len(token) >= 32
-        for wrong in ("/", f"/{token[:-1]}/", f"/{token}x/container", f"/{token}", f"/{token}/other", f"/{token}/../container",
-                      f"/{token}/container/", "/%41/container"):  # fmt: skip
+        for wrong in ("/", f"/{token[:-1]}/", f"/{token}x/container", f"/{token}", f"/{token}/other",
+                      f"/{token}/../container", f"/{token}/container/", "/%41/container"):  # fmt: skip
             status, _, body = ask(base + wrong)
             assert (status, body) == (404, b""), wrong
         for other in ("evil.example", "evil.example:80", host + ".evil.example", "127.0.0.1", ""):

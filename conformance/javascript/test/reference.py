@@ -1,4 +1,4 @@
-"""The reference's command line, kept running: one JSON array of arguments a line, answered by {"code", "out"}; out is base64."""
+"""The reference's command line, kept running: a JSON array of arguments a line, answered by {"code", "out": base64}."""
 
 import base64
 import io
