@@ -39,7 +39,7 @@ class Vector:
     def profile(self) -> str:
         """The one profile that it belongs to."""
         host = next((need for need in sorted(self.needs) if need.startswith("host:") and need != "host:jelly"), None)
-        if host is not None:
+        if host is not None and "role:restore" not in self.needs:
             return host.replace("host:", "embed:") if "role:embed" in self.needs else host
         return next(role for role in ("restore", "write", "verify", "read") if f"role:{role}" in self.needs)
 

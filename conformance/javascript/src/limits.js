@@ -7,6 +7,7 @@ export const LIMITS = Object.freeze({
   manifestLength: 64 * MiB,
   manifestRawLength: 256 * MiB,
   blocks: 1024,
+  blockLength: 320 * MiB,
   blockRawLength: 256 * MiB,
   allRawLengths: GiB,
   object: 256 * MiB,

@@ -58,7 +58,7 @@ function sorted(keys, where) {
 }
 
 /** A list of things with paths: their types, lengths, order and safety. Names that are kept because they are unsafe have none of these rules. */
-function pathList(it, where, pathOf, requirement) {
+function pathList(it, where, pathOf, requirement = 'JF-PTH-001') {
   const entries = array(it, where).map((entry, i) => pathOf(entry, `${where}[${i}]`));
   const paths = entries.map((entry) => (typeof entry === 'string' ? entry : entry.path));
   sorted(paths, where);
@@ -73,12 +73,6 @@ function pathList(it, where, pathOf, requirement) {
 const path = (it, where) => binary(bin(it, where));
 
 const paths = (it, where, requirement = 'JF-STA-004') => pathList(it, where, path, requirement);
-
-function binaries(it, where) {
-  const list = array(it, where).map((entry, i) => binary(bin(entry, `${where}[${i}]`)));
-  sorted(list, where);
-  return list;
-}
 
 // ---- 7.1 ----
 
@@ -109,6 +103,7 @@ function blocks(it, header) {
   if (list.length > LIMITS.blocks) count(`${list.length} blocks`);
   if (sum('records') > BigInt(LIMITS.allRecords)) count(`${sum('records')} records`);
   if (list.some((block) => block.rawLength > LIMITS.blockRawLength)) size('a block is too long');
+  if (list.some((block) => block.known && block.length > LIMITS.blockLength)) size('a block has too many bytes');
   if (sum('rawLength') > BigInt(LIMITS.allRawLengths)) size('the blocks are too long');
   if (sum('objectBytes') > BigInt(LIMITS.allObjectBytes)) size('the objects are too large');
   const total = BigInt(HEADER_LENGTH + header.manifestLength) + sum('length');
@@ -132,14 +127,11 @@ function blocks(it, header) {
 const SUMMARY = ['commit', 'conflicted', 'files', 'size', 'staged', 'unstaged', 'untracked'];
 
 function changes(it, where) {
-  const list = array(it, where).map((entry, i) => {
-    const at = `${where}[${i}]`;
+  return pathList(it, where, (entry, at) => {
     array(entry, at, 2);
     if (!['A', 'D', 'M', 'T'].includes(str(entry[0], at))) value(at, `the letter ${JSON.stringify(entry[0])}`);
-    return { letter: entry[0], path: binary(bin(entry[1], at)) };
+    return { letter: entry[0], path: path(entry[1], at) };
   });
-  sorted(list.map((entry) => entry.path), where);
-  return list;
 }
 
 function summary(it, state) {
@@ -147,12 +139,12 @@ function summary(it, state) {
   closed(it, SUMMARY, where);
   const out = {
     commit: orNil(bin, it.get('commit'), `${where}.commit`),
-    conflicted: binaries(it.get('conflicted'), `${where}.conflicted`),
+    conflicted: paths(it.get('conflicted'), `${where}.conflicted`, 'JF-PTH-001'),
     files: integer(it.get('files'), `${where}.files`, 0),
     size: integer(it.get('size'), `${where}.size`, 0),
     staged: changes(it.get('staged'), `${where}.staged`),
     unstaged: changes(it.get('unstaged'), `${where}.unstaged`),
-    untracked: binaries(it.get('untracked'), `${where}.untracked`),
+    untracked: paths(it.get('untracked'), `${where}.untracked`, 'JF-PTH-001'),
   };
   const id = out.commit === null ? null : objectId(state.objectFormat, 1, out.commit);
   if (id !== state.head.commit) fail('mismatch.summary', 'JF-SUM-002', 'summary.commit is not the object of state.head.commit');

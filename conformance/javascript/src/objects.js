@@ -36,8 +36,9 @@ export function parseCommit(content, oidLength) {
   const out = { tree: oid(first.slice(5)), parents: [] };
   at += first.length + 1;
   for (;;) {
+    if (binary(content.subarray(at, at + 7)) !== 'parent ') return out;
     const next = line(content, at);
-    if (next === null || !next.startsWith('parent ')) return out;
+    if (next === null) bad('a line parent without an end');
     out.parents.push(oid(next.slice(7)));
     at += next.length + 1;
   }
@@ -114,7 +115,7 @@ export function flatten(objects, root) {
     }
     for (const entry of entries) {
       count += 1;
-      if (count > LIMITS.treeEntries) fail('limit.count', null, `more than ${LIMITS.treeEntries} entries`);
+      if (count > LIMITS.treeEntries) fail('limit.count', 'JF-OBJ-008', `more than ${LIMITS.treeEntries} entries`);
       const path = prefix + entry.name;
       checkLength(path);
       if (entry.mode === DIRECTORY) {

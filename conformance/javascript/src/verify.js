@@ -125,6 +125,11 @@ function historyChecks(objects, { history }) {
   for (const oid of missing) if (objects.has(oid)) fail('mismatch.state', 'JF-HIS-003', `history.missing names ${hexOf(oid)}, which is there`);
 }
 
+/** Every directory a path lies in. */
+function* above(path) {
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) yield path.slice(0, at);
+}
+
 const regular = (entry) => entry !== undefined && (entry.mode === REGULAR || entry.mode === EXECUTABLE);
 
 /** A rule that a path is in a tree is not held against trees of which parts are absent. */
@@ -141,10 +146,13 @@ function stateChecks(state, { index, worktree }) {
       if (index.whole && !staged.has(path) && !added.has(path)) bad('JF-IDX-002', path, 'is not in the index');
     }
   }
+  const nested = new Set(state.submodules.map(({ path }) => path));
+  const blocked = (path) => [...above(path)].some((outer) => files.has(outer) || nested.has(outer));
   const inWorktree = (path) => files.has(path) || worktree.directories.has(path);
   if (state.worktree) {
     const { omitted, emptyDirectories, converted, filtered } = state.worktree;
     for (const path of [...omitted.map((entry) => entry.path), ...emptyDirectories]) if (inWorktree(path)) bad('JF-WRK-002', path, 'is in the worktree tree');
+    for (const path of emptyDirectories) if (nested.has(path) || blocked(path)) bad('JF-WRK-006', path, 'lies in what is no directory, or in a nested repository');
     for (const path of known ? converted : []) if (!regular(staged.get(path)) || !regular(files.get(path))) bad('JF-WRK-003', path, 'is not a regular file in both trees');
     for (const path of known ? filtered : []) {
       if (!staged.has(path) || staged.get(path).oid !== files.get(path)?.oid) bad('JF-WRK-004', path, 'has not the same oid in both trees');
@@ -152,6 +160,7 @@ function stateChecks(state, { index, worktree }) {
   }
   for (const { path, head } of state.submodules) {
     const entry = files.get(path);
+    if (blocked(path)) bad('JF-SUB-005', path, 'lies in what is no directory, or in another nested repository');
     if (head.commit === null) {
       if (inWorktree(path)) bad('JF-SUB-002', path, 'is in the worktree tree');
     } else if (worktree.whole && (entry?.mode !== SUBMODULE || entry.oid !== head.commit)) bad('JF-SUB-001', path, 'has no entry with its commit');

@@ -221,9 +221,9 @@ export async function findInZip(source) {
   }
   if (listed.length > 0) return { form: 'entry', source: await one(listed), whole: true };
   const tensors = [];
-  const root = entries.length > 0 ? entries[0].name.split('/')[0] : '';
-  for (const entry of entries) {
-    const rest = entry.name.startsWith(`${root}/data/`) ? entry.name.slice(root.length + 6) : '';
+  const root = /^[^/]*\//.exec(entries[0]?.name ?? '')?.[0];
+  for (const entry of root === undefined ? [] : entries) {
+    const rest = entry.name.startsWith(`${root}data/`) ? entry.name.slice(root.length + 5) : '';
     if (entry.method !== STORED || entry.size < MAGIC.length || !/^[0-9]+$/.test(rest)) continue;
     const data = await dataOf(source, entry, true);
     if (data === null) continue;
