@@ -103,11 +103,11 @@ function blocks(it, header) {
   if (list.length > LIMITS.blocks) count(`${list.length} blocks`);
   if (sum('records') > BigInt(LIMITS.allRecords)) count(`${sum('records')} records`);
   if (list.some((block) => block.rawLength > LIMITS.blockRawLength)) size('a block is too long');
-  if (list.some((block) => block.known && block.length > LIMITS.blockLength)) size('a block has too many bytes');
   if (sum('rawLength') > BigInt(LIMITS.allRawLengths)) size('the blocks are too long');
   if (sum('objectBytes') > BigInt(LIMITS.allObjectBytes)) size('the objects are too large');
   const total = BigInt(HEADER_LENGTH + header.manifestLength) + sum('length');
   if (total !== BigInt(header.totalLength)) bad('JF-HDR-009', where, `the parts have ${total} bytes, the container ${header.totalLength}`);
+  if (list.some((block) => block.known && block.length > LIMITS.blockLength)) size('a block has too many bytes');
   const rank = (block) => (block.kind === 'state' ? 0 : block.kind === 'history' ? 1 : 2);
   list.forEach((block, i) => {
     if (block.known && !block.critical) bad('JF-BLK-003', `${where}[${i}]`, 'not critical');
