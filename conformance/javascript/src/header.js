@@ -25,10 +25,11 @@ export function parseHeader(bytes, available, whole) {
     fail('malformed.header', 'JF-HDR-005', 'the total length is less than header and manifest');
   }
   if (manifestLength === 0n || manifestRawLength === 0n) fail('malformed.header', 'JF-HDR-006', 'a manifest of no bytes');
-  if (whole && BigInt(available) > totalLength) {
+  // A bigint and a number compare as they are.
+  if (whole && totalLength < available) {
     fail('malformed.header', 'JF-HDR-010', `${BigInt(available) - totalLength} bytes behind the container`);
   }
-  if (BigInt(available) < totalLength) {
+  if (totalLength > available) {
     fail('truncated', 'JF-HDR-004', `${available} of ${totalLength} bytes are there`);
   }
   if (manifestLength > BigInt(LIMITS.manifestLength) || manifestRawLength > BigInt(LIMITS.manifestRawLength)) {

@@ -25,9 +25,10 @@ async function search(source) {
       if (!equal(chunk.subarray(i, i + MAGIC.length), MAGIC)) continue;
       const part = new PartSource(source, at + i, source.size - at - i);
       try {
-        const header = parseHeader(await part.peek(0, HEADER_LENGTH), part.size, false);
+        // Whether all of it is there is for its own reader to say.
+        const header = parseHeader(await part.peek(0, HEADER_LENGTH), Infinity, false);
         checkDigest(header, await part.read(HEADER_LENGTH, header.manifestLength));
-        return { form: 'tensor', source: new PartSource(part, 0, header.totalLength), whole: true };
+        return { form: 'tensor', source: part, whole: false };
       } catch (error) {
         if (!(error instanceof JellyError)) throw error;
       }

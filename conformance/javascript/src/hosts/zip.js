@@ -55,7 +55,7 @@ async function directoryPlace(source, end) {
       if (short[key] !== full && BigInt(short[key]) !== long[key]) broken('the end records contradict each other');
     }
     const disks = [view(locator).getUint32(4, true), wide.getUint32(16, true), wide.getUint32(20, true)];
-    if (disks.some((disk) => disk !== 0) || wide.getBigUint64(24, true) !== long.count) broken('a zip of several disks');
+    if (disks.some((disk) => disk !== 0) || view(locator).getUint32(16, true) > 1 || wide.getBigUint64(24, true) !== long.count) broken('a zip of several disks');
     if (long.offset + long.size !== at) broken('the central directory does not end where the end records begin');
     place = { count: Number(long.count), size: Number(long.size), offset: Number(long.offset) };
   } else if (needed && short.offset === 0xffffffff) {
@@ -126,7 +126,6 @@ async function dataOf(source, entry, magic = false) {
   const start = entry.offset + head;
   if (start + entry.packed > entry.limit) broken('the data of an entry reach into the central directory');
   const whole = near.length >= head + 8 ? near : await source.peek(entry.offset, head + 8);
-  if (magic && !equal(whole.subarray(head, head + 8), MAGIC)) return null;
   if (binary(whole.subarray(30, 30 + nameLength)) !== entry.name) disagree('name');
   if (numbers.getUint16(8, true) !== entry.method) disagree('method');
   const extra = whole.subarray(30 + nameLength, head);
@@ -136,6 +135,7 @@ async function dataOf(source, entry, magic = false) {
   if (!agrees(size, entry.size) || !agrees(packed, entry.packed)) disagree('size');
   if ((entry.flags & 1) !== 0) bad('JF-ZIP-002', 'an encrypted entry');
   if (entry.method === STORED && entry.size !== entry.packed) bad('JF-ZIP-002', 'a stored entry of two sizes');
+  if (magic && !equal(whole.subarray(head, head + 8), MAGIC)) return null;
   return new PartSource(source, start, entry.packed);
 }
 
@@ -224,7 +224,7 @@ export async function findInZip(source) {
   const root = /^[^/]*\//.exec(entries[0]?.name ?? '')?.[0];
   for (const entry of root === undefined ? [] : entries) {
     const rest = entry.name.startsWith(`${root}data/`) ? entry.name.slice(root.length + 5) : '';
-    if (entry.method !== STORED || entry.size < MAGIC.length || !/^[0-9]+$/.test(rest)) continue;
+    if (entry.method !== STORED || (entry.flags & 1) !== 0 || !/^[0-9]+$/.test(rest)) continue;
     const data = await dataOf(source, entry, true);
     if (data === null) continue;
     tensors.push(await containerIn(data));
