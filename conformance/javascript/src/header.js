@@ -13,7 +13,7 @@ export const HEADER_LENGTH = 72;
  * @param {boolean} whole whether the container must fill them (a `.jelly` file)
  */
 export function parseHeader(bytes, available, whole) {
-  if (!equal(bytes.subarray(0, 8), MAGIC.subarray(0, bytes.length))) fail('malformed.magic', 'JF-HDR-001', 'this is not a container');
+  if (bytes.length === 0 || !equal(bytes.subarray(0, 8), MAGIC.subarray(0, bytes.length))) fail('malformed.magic', 'JF-HDR-001', 'this is not a container');
   if (bytes.length > 8 && bytes[8] !== 1) fail('unsupported.version', 'JF-HDR-002', `major version ${bytes[8]}`);
   if (bytes.subarray(9, 16).some((byte) => byte !== 0)) fail('malformed.header', 'JF-HDR-003', 'a reserved byte is not zero');
   if (bytes.length < HEADER_LENGTH) fail('truncated', 'JF-HDR-004', `the header ends after ${bytes.length} bytes`);

@@ -79,11 +79,11 @@ function tensorPlace(text, dataLength) {
   const list = members(text);
   const value = new Map(list);
   if (list.length !== 3 || value.size !== 3 || !['dtype', 'shape', 'data_offsets'].every((key) => value.has(key))) return null;
-  const counts = (array) => (/^\[[\d\s,]*\]$/.test(array) ? JSON.parse(array) : []);
+  const counts = (array) => (/^\[[-\d\s,]*\]$/.test(array) ? JSON.parse(array) : []);
   const [shape, offsets] = [counts(value.get('shape')), counts(value.get('data_offsets'))];
   if (JSON.parse(value.get('dtype')) !== 'U8' || shape.length !== 1 || offsets.length !== 2) return null;
   const [begin, end] = offsets;
-  return end - begin === shape[0] && end <= dataLength ? { begin, size: shape[0] } : null;
+  return begin >= 0 && end - begin === shape[0] && end <= dataLength ? { begin, size: shape[0] } : null;
 }
 
 export async function findInSafetensors(source) {

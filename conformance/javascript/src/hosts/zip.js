@@ -50,12 +50,13 @@ async function directoryPlace(source, end) {
     const wide = view(record);
     if (wide.getUint32(0, true) !== 0x06064b50) broken('no zip64 end record where its locator says');
     if (at + 12n + wide.getBigUint64(4, true) !== BigInt(end.at - 20)) broken('the zip64 end record does not reach to its locator');
-    const long = { count: wide.getBigUint64(32, true), size: wide.getBigUint64(40, true), offset: wide.getBigUint64(48, true) };
-    for (const [key, full] of [['count', 0xffff], ['size', 0xffffffff], ['offset', 0xffffffff]]) {
+    const long = { here: wide.getBigUint64(24, true), count: wide.getBigUint64(32, true), size: wide.getBigUint64(40, true), offset: wide.getBigUint64(48, true) };
+    if (short.disks.some((disk) => disk !== 0 && disk !== 0xffff)) broken('a zip of several disks');
+    for (const [key, full] of [['here', 0xffff], ['count', 0xffff], ['size', 0xffffffff], ['offset', 0xffffffff]]) {
       if (short[key] !== full && BigInt(short[key]) !== long[key]) broken('the end records contradict each other');
     }
     const disks = [view(locator).getUint32(4, true), wide.getUint32(16, true), wide.getUint32(20, true)];
-    if (disks.some((disk) => disk !== 0) || view(locator).getUint32(16, true) > 1 || wide.getBigUint64(24, true) !== long.count) broken('a zip of several disks');
+    if (disks.some((disk) => disk !== 0) || view(locator).getUint32(16, true) > 1 || long.here !== long.count) broken('a zip of several disks');
     if (long.offset + long.size !== at) broken('the central directory does not end where the end records begin');
     place = { count: Number(long.count), size: Number(long.size), offset: Number(long.offset) };
   } else if (needed && short.offset === 0xffffffff) {

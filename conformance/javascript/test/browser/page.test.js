@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { pathToFileURL, fileURLToPath } from 'node:url';
@@ -177,6 +178,34 @@ test('a damaged file, and one without a snapshot, say so', async () => {
       assert.match(await page.textContent('.fault'), wanted);
     }
   });
+});
+
+test('the package as it is, without a build', async () => {
+  const container = await snapshot(root, dirty(root, 'plain'), 'plain.jelly', '--exclude', '.env');
+  const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
+  const imports = { '@noble/hashes/': '/node_modules/@noble/hashes/', zstddec: '/node_modules/zstddec/dist/zstddec.mjs', jellyformat: '/src/index.js' };
+  const server = createServer((request, response) => {
+    const found = request.url === '/' ? `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script>`
+      : request.url === '/plain.jelly' ? readFileSync(container) : readFileSync(join(packageRoot, request.url));
+    response.setHeader('Content-Type', request.url === '/' ? 'text/html' : 'text/javascript');
+    response.end(found);
+  });
+  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+  try {
+    await opened(`http://127.0.0.1:${server.address().port}/`, async (page, seen) => {
+      const got = await page.evaluate(async () => {
+        const { open } = await import('jellyformat');
+        const found = await open(await (await fetch('/plain.jelly')).blob());
+        const checks = await found.verify();
+        return [found.digest, checks.length, new TextDecoder().decode(await found.cat(new TextEncoder().encode('deep/er/file')))];
+      });
+      const { digest } = JSON.parse(await reference('show', '--json', container));
+      assert.deepEqual(got, [digest, 9, 'deep/er/file\n']);
+      assert.deepEqual(seen.complaints, []);
+    });
+  } finally {
+    server.close();
+  }
 });
 
 test('of a checkpoint of 10 GiB a few ranges are read', async () => {
