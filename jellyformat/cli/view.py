@@ -15,6 +15,8 @@ from jellyformat.cli.output import common, say
 from jellyformat.viewer import Bytes, InMemory, serving
 
 _MAGIC = b"\x89JELLY\r\n"
+_BY_THE_PAGE = {"zip", "safetensors", "hdf5", "onnx", "trailer"}
+"""The hosts that the page reads itself."""
 
 
 class _LocalFile:
@@ -40,7 +42,7 @@ def _shown(file: str) -> Iterator[Bytes]:
             return
         fd = os.open(file, os.O_RDONLY)
         try:
-            if host != "jelly" or os.pread(fd, len(_MAGIC), 0) == _MAGIC:
+            if host in _BY_THE_PAGE or os.pread(fd, len(_MAGIC), 0) == _MAGIC:
                 yield _LocalFile(fd)
             else:
                 yield InMemory(box.to_bytes())

@@ -6,6 +6,7 @@ const MOST = 200;
 
 const WHERE = {
   bare: 'a file of its own', locator: 'behind the entries of a zip', entry: 'an entry of a zip', tensor: 'a tensor of bytes', metadata: 'in the metadata', trailer: 'behind the file\u2019s own bytes',
+  'user block': 'in front of the file\u2019s own bytes', field: 'a field of the model',
 };
 
 const id = (text) => el('code', { className: 'id', title: text }, text);

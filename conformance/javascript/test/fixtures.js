@@ -230,6 +230,15 @@ try:
     torch.save({"w": torch.arange(10.0), "code": code}, root + "/legacy-tensor.pt", _use_new_zipfile_serialization=False)
 except ImportError as error:
     print(error, file=sys.stderr)
+try:
+    import h5py
+    with h5py.File(root + "/m.h5", "w") as file: file["w"] = np.arange(1000.0)
+    import onnx
+    from onnx import TensorProto, helper
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
+    onnx.save(helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])), root + "/m.onnx")
+except ImportError as error:
+    print(error, file=sys.stderr)
 `;
   run(PYTHON, ['-c', script, root, container]);
 }

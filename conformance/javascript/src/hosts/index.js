@@ -5,21 +5,24 @@ import { asSource } from '../source.js';
 import { MAGIC } from '../header.js';
 import { findInZip } from './zip.js';
 import { findInSafetensors } from './safetensors.js';
+import { SIGNATURE, findInHdf5, hasLocator } from './hdf5.js';
+import { findInOnnx, model } from './onnx.js';
 import { findInTrailer } from './trailer.js';
 
-export const HOSTS = ['jelly', 'zip', 'safetensors', 'trailer'];
+export const HOSTS = ['jelly', 'zip', 'safetensors', 'hdf5', 'onnx', 'trailer'];
 
 const starts = (bytes, ...magic) => equal(bytes.subarray(0, magic.length), magic);
 
 async function detect(source) {
-  const start = await source.peek(0, 9);
+  const start = await source.peek(0, 64);
   if (starts(start, ...MAGIC)) return 'jelly';
   if (starts(start, 0x50, 0x4b, 0x03, 0x04) || starts(start, 0x50, 0x4b, 0x05, 0x06)) return 'zip';
-  if (start.length === 9 && start[8] === 0x7b) {
+  if (start.length >= 9 && start[8] === 0x7b) {
     const length = view(start).getBigUint64(0, true);
     if (length >= 2n && length <= 100_000_000n && 8n + length <= BigInt(source.size)) return 'safetensors';
   }
-  return 'trailer';
+  if (starts(start, ...SIGNATURE) || hasLocator(start)) return 'hdf5';
+  return (await model(source)) === null ? 'trailer' : 'onnx';
 }
 
 /**
@@ -33,6 +36,8 @@ export async function find(input, kind = null) {
   if (host === 'jelly') found = { form: 'bare', source, whole: true };
   else if (host === 'zip') found = await findInZip(source);
   else if (host === 'safetensors') found = await findInSafetensors(source);
+  else if (host === 'hdf5') found = await findInHdf5(source);
+  else if (host === 'onnx') found = await findInOnnx(source);
   else found = await findInTrailer(source);
   if (found === null) fail('absent.snapshot', null, `this file (${host}) has no container`);
   return { host, ...found };
