@@ -83,7 +83,7 @@ function tensorPlace(text, dataLength) {
   const [shape, offsets] = [counts(value.get('shape')), counts(value.get('data_offsets'))];
   if (JSON.parse(value.get('dtype')) !== 'U8' || shape.length !== 1 || offsets.length !== 2) return null;
   const [begin, end] = offsets;
-  return begin >= 0 && end - begin === shape[0] && end <= dataLength ? { begin, size: shape[0] } : null;
+  return begin >= 0 && end >= begin && end - begin === shape[0] && end <= dataLength ? { begin, size: shape[0] } : null;
 }
 
 export async function findInSafetensors(source) {
