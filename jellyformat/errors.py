@@ -238,6 +238,12 @@ class NoPath(Absent):
     error_class = "absent.path"
 
 
+class NoEnvironment(Absent):
+    """The snapshot has no environment noted."""
+
+    error_class = "absent.environment"
+
+
 class NoFile(Absent):
     """The file that was named does not exist."""
 

@@ -91,7 +91,7 @@ def as_dict(box: jellyformat.Container) -> dict[str, object]:
         "remotes": {path_text(name): path_text(url) for name, url in provenance.remotes},
         "submodules": [path_text(prefix.rstrip(b"/")) for prefix, _ in state.walk() if prefix],
         "container_bytes": box.header.total_length,
-        "environment": _plain(manifest.environment),
+        "environment": plain(manifest.environment),
     }
 
 
@@ -104,14 +104,14 @@ def _as_dict(item: Omitted) -> dict[str, object]:
     }
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """An open value for JSON."""
     if isinstance(value, bytes):
         return path_text(value)
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
