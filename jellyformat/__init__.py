@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from jellyformat.version import __version__
 
 if TYPE_CHECKING:
+    from jellyformat.bundles import Bundle, bundle
     from jellyformat.errors import JellyError
     from jellyformat.exporter import export
     from jellyformat.fixing import fix
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jellyformat.verifier import Check, Report, verify
 
 _PLACES = {
+    "Bundle": ("bundles", "Bundle"),
     "Check": ("verifier", "Check"),
     "Container": ("reader", "Container"),
     "File": ("reader", "File"),
@@ -41,6 +43,7 @@ _PLACES = {
     "Restored": ("restorer", "Restored"),
     "Snapshot": ("snapshots", "Snapshot"),
     "Stepped": ("undoing", "Stepped"),
+    "bundle": ("bundles", "bundle"),
     "embed": ("snapshots", "embed"),
     "export": ("exporter", "export"),
     "fix": ("fixing", "fix"),
@@ -56,6 +59,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "Bundle",
     "Check",
     "Container",
     "File",
@@ -67,6 +71,7 @@ __all__ = [
     "Snapshot",
     "Stepped",
     "__version__",
+    "bundle",
     "embed",
     "export",
     "fix",

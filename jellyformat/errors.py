@@ -298,6 +298,12 @@ class RefusedRepository(Refused):
     error_class = "refused.repository"
 
 
+class RefusedBundle(Refused):
+    """Not all that git would ask for is there."""
+
+    error_class = "refused.bundle"
+
+
 class Busy(Refused):
     """Somebody else is at work on it, or it changed meanwhile."""
 
