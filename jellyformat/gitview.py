@@ -33,6 +33,7 @@ class GitView:
         head: The raw id of the commit that HEAD is at.
         head_ref: The ref of that commit that HEAD stands for.
         refs: Raw commit id by full name, ``head_ref`` last.
+        ours: What the names of those refs begin with that are not the branch's.
         shallow: Commits (raw ids) whose parents are not all there.
         prerequisites: Those parents.
         rewritten: New raw id by old one, of commits that have lost their parents.
@@ -42,6 +43,7 @@ class GitView:
     head: bytes
     head_ref: bytes
     refs: Mapping[bytes, bytes]
+    ours: bytes
     shallow: tuple[bytes, ...]
     prerequisites: tuple[bytes, ...]
     rewritten: Mapping[bytes, bytes]
@@ -132,6 +134,7 @@ class _Maker:
             head=outer,
             head_ref=head_ref,
             refs=self._refs,
+            ours=root,
             shallow=tuple(sorted(self._shallow)),
             prerequisites=tuple(sorted(self._prerequisites)),
             rewritten={old: new for old, new in self._commits.items() if old != new},

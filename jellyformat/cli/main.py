@@ -29,6 +29,7 @@ _COMMANDS = {
     "history": "the states that undo and redo walk",
     "extract": "the container's bytes out of its host",
     "strip": "take the snapshot out: the file is as it was",
+    "git": "run git with {} standing for a repository that holds the snapshot",
     "env": "the captured environment",
     "fix": "mend what is broken or half done",
     "view": "the snapshot as a local web page",
