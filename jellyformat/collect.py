@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from jellyformat import limits
 from jellyformat.blocks import BlockWriter, Written, smallest_record
@@ -11,7 +12,23 @@ from jellyformat.container import ObjectRecord
 from jellyformat.errors import RefusedRepository
 from jellyformat.model import HISTORY, STATE, History
 from jellyformat.objects import BLOB, COMMIT, DIRECTORY, GITLINK, TREE, parse_commit, parse_tree
-from jellyformat.repository import Repository
+
+
+class Objects(Protocol):
+    """Where objects come from: a `Repository`, or what has the same."""
+
+    @property
+    def name(self) -> str:
+        """Its place, for people."""
+
+    def read(self, oid: bytes) -> tuple[int, bytes]:
+        """Kind and content of an object by raw id. Raises KeyError."""
+
+    def size(self, oid: bytes) -> int | None:
+        """Size in bytes of an object by raw id; None where it is not there."""
+
+    def shallow(self) -> frozenset[bytes]:
+        """The commits whose parents are not there."""
 
 
 @dataclass
@@ -50,7 +67,7 @@ class Collector:
 
     # -- what is committed -----------------------------------------------------------------------------------------
 
-    def commit(self, repository: Repository, oid: bytes, *, old: bool = False) -> None:
+    def commit(self, repository: Objects, oid: bytes, *, old: bool = False) -> None:
         """A commit and all that its tree reaches.
 
         Args:
@@ -76,7 +93,7 @@ class Collector:
         self._add(writer, oid, COMMIT, content)
         self.tree(repository, head.tree, writer)
 
-    def tree(self, repository: Repository, root: bytes, writer: BlockWriter) -> None:
+    def tree(self, repository: Objects, root: bytes, writer: BlockWriter) -> None:
         """A tree and all that it reaches, in path order: what lies together in the pack is read together."""
         stack = [(root, TREE)]
         while stack:
@@ -99,7 +116,7 @@ class Collector:
             self.missing.remove(oid)
             self._add(self._committed, oid, BLOB, disk[oid])
 
-    def _read(self, repository: Repository, oid: bytes, kind: int) -> bytes | None:
+    def _read(self, repository: Objects, oid: bytes, kind: int) -> bytes | None:
         try:
             found, content = repository.read(oid)
         except KeyError:
@@ -140,7 +157,7 @@ class Collector:
 
     # -- what came before --------------------------------------------------------------------------------------------
 
-    def history(self, repository: Repository, heads: list[bytes], depth: int | None) -> None:
+    def history(self, repository: Objects, heads: list[bytes], depth: int | None) -> None:
         """The commits before ``heads``.
 
         Args:

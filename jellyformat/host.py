@@ -26,7 +26,7 @@ class Carried:
 
     Attributes:
         form: How it is carried: ``bare``, ``listed``, ``unlisted``, ``tensor``, ``metadata``, ``user block``,
-            ``field`` or ``trailer``.
+            ``field``, ``trailer``, or ``jellyml`` (a snapshot of that tool, read as a container).
         container: The container's bytes.
         host_length: The host's length without it; None where it cannot be cut off or out.
     """

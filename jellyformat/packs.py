@@ -129,7 +129,7 @@ class ObjectStore:
                 raise BadPack("the base of a delta is missing")
             offset = base
         for place, delta in reversed(deltas):
-            content = _apply(content, delta)
+            content = apply_delta(content, delta)
             self._keep(number, place, kind, content)
         return kind, content
 
@@ -254,13 +254,24 @@ def _inflate(data: mmap.mmap, at: int, size: int) -> bytes:
     return bytes(content)
 
 
-def _apply(base: bytes, delta: bytes) -> bytes:
-    """The object that a delta of git's makes of ``base``."""
-    source, at = _number(delta, 0)
+def delta_sizes(delta: bytes) -> tuple[int, int, int]:
+    """The sizes in bytes that a delta gives for its base and its result, and where its instructions begin."""
+    base, at = _number(delta, 0)
     size, at = _number(delta, at)
+    return base, size, at
+
+
+def apply_delta(base: bytes, delta: bytes) -> bytes:
+    """The object that a delta of git's makes of ``base``.
+
+    Raises:
+        BadPack, IndexError: it is no delta, or one for another base.
+    """
+    source, size, at = delta_sizes(delta)
     if source != len(base):
         raise BadPack("a delta is for another base")
     parts: list[bytes] = []
+    left = size
     while at < len(delta):
         op = delta[at]
         at += 1
@@ -280,8 +291,11 @@ def _apply(base: bytes, delta: bytes) -> bytes:
             at += op
         else:
             raise BadPack("a delta has an unknown instruction")
-    content = b"".join(parts)
-    if len(content) != size:
+        left -= len(parts[-1])
+        if left < 0:  # here, before a few bytes have become gigabytes
+            break
+    content = b"".join(parts) if left == 0 else b""
+    if left:
         raise BadPack("a delta makes another size than it says")
     return content
 

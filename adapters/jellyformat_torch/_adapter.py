@@ -10,6 +10,7 @@ from jellyformat_zip import ZipAdapter, open_directory, parse_entries, root_of
 from jellyformat.errors import BadHost, RefusedHost
 from jellyformat.host import Append, Carried, Truncate
 from jellyformat.source import Source
+from jellyformat_torch._jellyml import JELLYML
 from jellyformat_torch._legacy import find_bare, is_legacy
 
 _ENOUGH = frozenset({b"data.pkl", b"constants.pkl"})
@@ -18,7 +19,7 @@ _VERSIONS = frozenset({b"version", b".data/version", b"archive_version"})
 _MARKS = frozenset({b"byteorder", b".data/serialization_id", b"archive_format"})
 """A version and one of these: what torch's writer adds to anything, such as torch.export's .pt2 and torch.package."""
 
-_ZIP = ZipAdapter(listed=True)
+_ZIP = ZipAdapter(listed=True, foreign=JELLYML)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Containers in zip files (SPEC 14.2), and what the adapters for torch and numpy have in common."""
 
 from jellyformat_zip._adapter import ADAPTER, ZipAdapter, open_directory
-from jellyformat_zip._find import declared_length, root_of
+from jellyformat_zip._find import Foreign, declared_length, root_of
 from jellyformat_zip._records import Entry, parse_entries
 
 __all__ = [
     "ADAPTER",
     "Entry",
+    "Foreign",
     "ZipAdapter",
     "declared_length",
     "open_directory",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jellyformat.errors import BadHost
 from jellyformat.host import Append, Carried, Truncate
 from jellyformat.source import Source
-from jellyformat_zip._find import find_container
+from jellyformat_zip._find import Foreign, find_container
 from jellyformat_zip._plan import plan_append, plan_cut
 from jellyformat_zip._records import (
     END_MAGIC,
@@ -38,12 +38,14 @@ def open_directory(source: Source) -> tuple[Archive, bytes] | None:
 class ZipAdapter:
     """Containers in zip files (SPEC 14.2), in the unlisted form: no name is added.
 
-    Adapters for kinds of zip are made from it: they say which zips are theirs, and whether to list the container.
+    Adapters for kinds of zip are made from it: they say which zips are theirs,
+    whether to list the container, and what other snapshots to look for.
     """
 
     name: str = "zip"
     priority: int = 50
     listed: bool = False
+    foreign: Foreign | None = None
 
     def matches(self, source: Source) -> bool:
         """Whether the file begins as a zip."""
@@ -55,7 +57,7 @@ class ZipAdapter:
         Raises:
             BadHost, CorruptLocator: the zip or the locator is damaged (JF-ZIP-001 to 004, JF-LOC-001).
         """
-        return find_container(source)
+        return find_container(source, self.foreign)
 
     def plan_embed(self, source: Source, container: bytes) -> Append:
         """How to put ``container`` in, in place of one that was appended before.

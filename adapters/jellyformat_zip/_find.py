@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from jellyformat.container import HEADER_LENGTH, MAGIC
@@ -34,6 +35,15 @@ INFLATE_LIMIT = 2 << 30
 _IN_MEMORY = 1 << 26
 _HEX_END = END_MAGIC.hex().encode()
 _LOWER_HEX = re.compile(rb"[0-9a-f]{128}")
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Snapshots of another tool in tensors of bytes: what they begin with, and how they are read as a container."""
+
+    form: str
+    prefix: bytes
+    read: Callable[[Source], Source]
 
 
 def is_listed_name(name: bytes) -> bool:
@@ -71,8 +81,12 @@ def find_located(source: Source, end: EndRecord) -> Carried | None:
     return Carried("listed", carried.container, carried.host_length)  # a local header lies between
 
 
-def find_container(source: Source) -> Carried | None:
+def find_container(source: Source, foreign: Foreign | None = None) -> Carried | None:
     """The container in a zip, or None; ``host_length`` is None where it cannot be cut off (SPEC 14.2, 14.3).
+
+    Args:
+        source: The zip.
+        foreign: What is looked for where there is no container.
 
     Raises:
         BadHost: the zip is broken or ambiguous (JF-ZIP-001 to 004).
@@ -85,8 +99,11 @@ def find_container(source: Source) -> Carried | None:
     directory = read_directory(source, archive)
     if listed := list(_listed(source, archive, directory)):
         return Carried("listed", _only(listed), None)
-    tensors = list(_tensors(source, archive, directory))
-    return Carried("tensor", _only(tensors), None) if tensors else None
+    strangers: list[Source] = []
+    tensors = list(_tensors(source, archive, directory, foreign, strangers))
+    if tensors:
+        return Carried("tensor", _only(tensors), None)
+    return Carried(foreign.form, foreign.read(_only(strangers)), None) if foreign is not None and strangers else None
 
 
 def _only(found: list[Source]) -> Source:
@@ -117,8 +134,12 @@ def _listed(source: Source, archive: Archive, directory: bytes) -> Iterator[Sour
                 yield _stored(source, begin, entry, entry.size)
 
 
-def _tensors(source: Source, archive: Archive, directory: bytes) -> Iterator[Source]:
-    """The containers that stored entries ``<root>/data/<digits>`` begin with (step 3)."""
+def _tensors(
+    source: Source, archive: Archive, directory: bytes, foreign: Foreign | None, strangers: list[Source]
+) -> Iterator[Source]:
+    """The containers that stored entries ``<root>/data/<digits>`` begin with (step 3); ``strangers`` gets the foreign
+    ones."""
+    prefix = MAGIC if foreign is None else foreign.prefix
     pattern: re.Pattern[bytes] | None = None
     for entry in parse_entries(directory, archive):
         if pattern is None:
@@ -128,8 +149,11 @@ def _tensors(source: Source, archive: Archive, directory: bytes) -> Iterator[Sou
             pattern = re.compile(re.escape(root) + rb"/data/[0-9]+")
         if entry.method == STORED and not entry.flags & FLAG_ENCRYPTED and pattern.fullmatch(entry.name):
             begin = read_data_offset(source, archive, entry)
-            if source.read_at(begin, min(len(MAGIC), entry.size)) == MAGIC:
+            head = source.read_at(begin, min(max(len(MAGIC), len(prefix)), entry.size))
+            if head.startswith(MAGIC):
                 yield _stored(source, begin, entry, declared_length(source, begin))
+            elif head.startswith(prefix):
+                strangers.append(_stored(source, begin, entry, entry.size))
 
 
 def _stored(source: Source, begin: int, entry: Entry, length: int) -> Source:

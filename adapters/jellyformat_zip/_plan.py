@@ -123,14 +123,15 @@ def plan_cut(source: Source, carried: Carried) -> Truncate:
         BadHost: what would be left is no zip (JF-ZIP-001).
     """
     if carried.host_length is None:
+        tensor = carried.form not in ("listed", "unlisted")
         what = (
             "the snapshot is a tensor in the saved object"
-            if carried.form == "tensor"
+            if tensor
             else "a tool has repacked the file, so that its bytes before the snapshot are not known"
         )
         how = (
             "load the file, delete the key that holds the snapshot, and save it again"
-            if carried.form == "tensor"
+            if tensor
             else "to take it out anyway: zip -d FILE '*.jelly/snapshot', or load the file and save it again"
         )
         raise RefusedHost(f"{what}, and it cannot be cut off", hint=f"nothing was changed; {how}")
