@@ -156,6 +156,36 @@ def test_a_branch_in_the_way(repository: Path, tmp_path: Path) -> None:
     assert git(cloned(path), "branch", "--show-current") == b"jellyformat\n"
 
 
+def test_what_git_would_not_stash(tmp_path: Path) -> None:
+    """A file that was taken out of the index and is still there would be in git's own way."""
+    repo, file = captured("rm_cached", tmp_path)
+    made, path = bundled(file)
+    assert sorted(name.rpartition(b"/")[2] for name in made.refs) == [b"index", b"main", b"worktree"]
+    assert b"README.md" in git(cloned(path), "ls-tree", "--name-only", ref(made, "worktree")).splitlines()
+    assert b"README.md" not in git_of_states(repo, "ls-files").splitlines()
+
+
+def test_signatures_of_commits_that_lose_their_parents(tmp_path: Path) -> None:
+    repo, file = captured("signed_and_encoded", tmp_path)
+    assert b"\ngpgsig " in git_of_states(repo, "cat-file", "commit", "HEAD")
+    made, path = bundled(file)
+    found = git(cloned(path), "cat-file", "commit", made.head)
+    original = git_of_states(repo, "cat-file", "commit", "HEAD")
+    kept = [
+        line
+        for line in found.partition(b"\n\n")[0].splitlines()
+        if line.startswith((b"tree", b"auth", b"comm", b"enc"))
+    ]
+    assert kept == found.partition(b"\n\n")[0].splitlines()
+    assert [line for line in original.splitlines() if line in kept] == kept
+    assert original.partition(b"\n\n")[2].rstrip() in found
+    full = tmp_path / "full"
+    full.mkdir()
+    repo, file = captured("signed_and_encoded", full, "full")
+    made, path = bundled(file)
+    assert git(cloned(path), "cat-file", "commit", made.head) == original
+
+
 def test_a_merge_in_progress(tmp_path: Path) -> None:
     repo, file = captured("merge_conflict", tmp_path, "full")
     made, path = bundled(file)

@@ -93,6 +93,26 @@ def test_fetch_with_the_history_and_without(model: Path, repository: Path, tmp_p
     git(stranger, "fsck", "--full")
 
 
+def test_a_clone_does_not_borrow(model: Path, repository: Path) -> None:
+    jelly(repository, "git", "model.bin", "clone", "-q", "{}", "copy")
+    assert not (repository / "copy" / ".git" / "objects" / "info" / "alternates").exists()
+    git(repository / "copy", "fsck", "--full")
+
+
+def test_fetch_into_a_shallow_repository(repository: Path, tmp_path: Path) -> None:
+    """It has the parent and not the parent's parent, and goes on having no more."""
+    place = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repository}", str(place))
+    boundary = (place / ".git" / "shallow").read_bytes()
+    git(repository, "commit", "-qam", "third")
+    (tmp_path / "x.jelly").write_bytes(jellyformat.snapshot(repository).data)
+    jelly(place, "git", str(tmp_path / "x.jelly"), "fetch", "-q", "{}")
+    assert git(place, "rev-parse", "FETCH_HEAD") == git(repository, "rev-parse", "HEAD")
+    assert (place / ".git" / "shallow").read_bytes() == boundary
+    assert git(place, "rev-list", "--count", "FETCH_HEAD") == b"2\n"
+    git(place, "fsck", "--full")
+
+
 @pytest.mark.parametrize(
     "name", ["sha256", "detached", "unborn_with_files", "merge_conflict", "bare", "submodule_dirty"]
 )
