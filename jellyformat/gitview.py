@@ -32,7 +32,7 @@ class GitView:
         object_format: ``sha1`` or ``sha256``.
         head: The raw id of the commit that HEAD is at.
         head_ref: The ref of that commit that HEAD stands for.
-        refs: Raw commit id by full name, ``head_ref`` last.
+        refs: Raw commit id by full name.
         ours: What the names of those refs begin with that are not the branch's.
         shallow: Commits (raw ids) whose parents are not all there.
         prerequisites: Those parents.
@@ -126,7 +126,6 @@ class _Maker:
         else:
             head_ref = branch if branch is not None and _is_branch(branch) else root + b"head"
         # git checks out the last of several branches that are where HEAD is
-        self._refs.pop(head_ref, None)
         self._refs[head_ref] = outer
         taken, names = self._reached()
         return GitView(

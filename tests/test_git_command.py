@@ -154,7 +154,8 @@ def test_nothing_of_a_snapshot_or_configuration_is_run(
     git(repository, "add", ".")
     file = tmp_path / "x.jelly"
     file.write_bytes(jellyformat.snapshot(repository).data)
-    configuration = tmp_path / "gitconfig"
+    configuration = tmp_path / ".gitconfig"
+    monkeypatch.setenv("HOME", str(tmp_path))
     configuration.write_text(
         f"[core]\n\thooksPath = {hooks}\n\tfsmonitor = {program}\n\tpager = {program}\n"
         f'[diff]\n\texternal = {program}\n[diff "evil"]\n\ttextconv = {program}\n\tcommand = {program}\n'
