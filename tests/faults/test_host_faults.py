@@ -189,14 +189,14 @@ def test_mending_may_be_broken_off_too(
         return directory / "host"
 
     half_done(tmp_path / "baseline")
-    status, log = zygotes.zygote.run("mend", tmp_path / "baseline", f"trace=/^({CALLS})$")
+    status, log = zygotes.zygote.run("mend-host", tmp_path / "baseline", f"trace=/^({CALLS})$")
     assert status == 0
     points, _ = faults(log)
 
     def one(job: tuple[int, tuple[str, str, int]]) -> None:
         directory = tmp_path / str(job[0])
         host = half_done(directory)
-        status, log = zygotes.zygote.run("mend", directory, *inject(*job[1]))
+        status, log = zygotes.zygote.run("mend-host", directory, *inject(*job[1]))
         place = f"{job[1]}: {status}\n{log}"
         assert status == -9 if job[1][1] == KILL else status in (0, 5), place
         recover(host)

@@ -99,7 +99,7 @@ HOSTS: dict[str, Callable[[Path], Callable[[], object]]] = {
     "strip": lambda d: partial(snapshots.strip, d / "host"),
     "embed-in-place": partial(embed, in_place=True),
     "strip-in-place": lambda d: partial(snapshots.strip, d / "host", in_place=True),
-    "mend": lambda d: partial(recover, d / "host"),
+    "mend-host": lambda d: partial(recover, d / "host"),
 }
 """What is done to a real checkpoint ``host`` with the container ``jelly``."""
 
