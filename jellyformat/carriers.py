@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-from jellyformat import registry
-from jellyformat.container import MAGIC
+from jellyformat import binding, registry
+from jellyformat.container import MAGIC, read_header, read_manifest
+from jellyformat.directories import FILE_NAME, ORBAX
 from jellyformat.errors import JellyError
 from jellyformat.host import END_MAGIC, LOCATOR_LENGTH
+from jellyformat.msgpack import Value
 from jellyformat.source import BytesSource, FileSource, Source
 
+_WEIGHTS = (b".safetensors", b".bin", b".distcp")
 _TAIL = 2 * len(END_MAGIC)
 _LONGEST_HEADER = 100_000_000
 """Bytes of a safetensors header."""
@@ -32,6 +36,61 @@ def file_carries(path: bytes) -> bool:
         return _carries(FileSource.of(fd))
     except OSError:
         return False
+    finally:
+        os.close(fd)
+
+
+def is_carried(path: bytes, size: int, root: bytes, known: dict[bytes, str | None]) -> bool:
+    """Whether a snapshot was put beside a regular file, or into a directory above it that is a checkpoint.
+
+    Args:
+        path: The file, absolute.
+        size: Its length in bytes: one that has changed since carries none.
+        root: The directory above which nothing is looked at.
+        known: What was found in directories before; filled here.
+    """
+    extensions = _extensions(path + b".jelly")
+    if extensions is not None:
+        try:
+            sidecar = binding.sidecar_of(extensions)
+        except JellyError:
+            return False
+        if sidecar is not None and sidecar.size == size:
+            return True
+    above, _, name = path.rpartition(b"/")
+    kind = _kind(above, known)
+    if kind is not None and (name.endswith(_WEIGHTS) or name == b".metadata"):
+        return True
+    while len(above) > len(root):
+        if _kind(above, known) == ORBAX:
+            return True
+        above = above.rpartition(b"/")[0]
+    return False
+
+
+def _kind(directory: bytes, known: dict[bytes, str | None]) -> str | None:
+    """The kind of a directory that carries a snapshot; None for others."""
+    if directory not in known:
+        extensions = _extensions(directory + b"/" + FILE_NAME.encode())
+        found = (extensions or {}).get(binding.DIRECTORY)
+        kind = found.get("kind") if isinstance(found, dict) else None
+        known[directory] = kind if isinstance(kind, str) else None
+    return known[directory]
+
+
+def _extensions(path: bytes) -> Mapping[str, Value] | None:
+    """The extensions of the container that a file is; None where it is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        source = FileSource.of(fd)
+        if source.read_at(0, len(MAGIC)) != MAGIC:
+            return None
+        return read_manifest(source, read_header(source)).extensions
+    except (OSError, JellyError):
+        return None
     finally:
         os.close(fd)
 

@@ -14,9 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from jellyformat import blocks, manifest, msgpack, registry, snapshots
+from jellyformat import blocks, lookup, manifest, msgpack, snapshots
 from jellyformat.blocks import BlockWriter
 from jellyformat.container import ObjectRecord
+from jellyformat.directories import Directory
 from jellyformat.errors import FormatError, JellyError, RefusedPath, SystemFailure, Usage
 from jellyformat.exporter import export
 from jellyformat.model import HISTORY, STATE, Manifest
@@ -71,10 +72,10 @@ def from_json(value: Any) -> Value:
 
 def host_kind(path: Path) -> str:
     """The protocol's name for the kind of a file: SPEC knows zips and trailers, whoever wrote them."""
-    with registry.reading(path) as (source, _):
-        name = registry.find(source).host
-        if name in ("torch", "npz"):
-            return "zip" if source.read_at(0, 2) == b"PK" else "trailer"
+    with lookup.named(path) as named:
+        name = lookup.container_in(named).host
+        if name in ("torch", "npz") and not isinstance(named.place, Directory):
+            return "zip" if named.place.read_at(0, 2) == b"PK" else "trailer"
         return name
 
 

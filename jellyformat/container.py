@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import zstandard
@@ -29,13 +29,14 @@ from jellyformat.errors import (
 from jellyformat.model import HISTORY, Block, Manifest
 from jellyformat.msgpack import Value
 from jellyformat.objects import KIND_NAMES
-from jellyformat.source import Source, read_exactly
+from jellyformat.source import BytesSource, Source, read_exactly
 
 MAGIC = b"\x89JELLY\r\n"
 MAJOR_VERSION = 1
 HEADER_LENGTH = 72
 _HEADER = struct.Struct(">8sB7sQQQ32s")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_MANIFEST_LEVEL = 9
 _COVERED = 40
 """Bytes of the header that the digest covers."""
 
@@ -305,3 +306,26 @@ def format_record(record: Record) -> bytes:
         return msgpack.record_head(record.kind, len(record.content)) + record.content
     ops: list[Value] = [op if isinstance(op, bytes) else list(op) for op in record.ops]
     return msgpack.encode([record.kind, record.base, ops])
+
+
+def with_extensions(data: bytes, changes: Mapping[str, Value]) -> bytes:
+    """A container with extensions set, or taken out where the value is None; the same bytes if that changes nothing.
+
+    Args:
+        data: The whole container.
+        changes: The new values by name.
+
+    Raises:
+        FormatError: the header or manifest of ``data`` is damaged.
+    """
+    source = BytesSource(data)
+    header = read_header(source)
+    old = read_manifest(source, header)
+    kept = {name: value for name, value in old.extensions.items() if name not in changes}
+    new = kept | {name: value for name, value in changes.items() if value is not None}
+    if new == old.extensions:
+        return data
+    raw = manifest.encode(replace(old, extensions=new))
+    frame = zstandard.ZstdCompressor(level=_MANIFEST_LEVEL).compress(raw)
+    rest = memoryview(data)[HEADER_LENGTH + header.manifest_length :]
+    return b"".join((format_header(frame, len(raw), HEADER_LENGTH + len(frame) + len(rest)), frame, rest))

@@ -15,6 +15,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+class HostWarning(UserWarning):
+    """A snapshot is read though its host is not what it was made for."""
+
+
 class JellyError(Exception):
     """Base of all errors of jellyformat.
 
@@ -200,6 +204,12 @@ class SummaryMismatch(FormatError):
     """The summary is not what the state says."""
 
     error_class = "mismatch.summary"
+
+
+class BindingMismatch(FormatError):
+    """The host is not the one, or has not the weights, that the container was made for."""
+
+    error_class = "mismatch.binding"
 
 
 class BadHost(FormatError):

@@ -7,8 +7,9 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jellyformat.errors import JellyError, NoFile, SystemFailure
@@ -135,3 +136,20 @@ def read_optional(path: bytes) -> bytes | None:
             return file.read()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there, links followed; False too where the system does not say."""
+    return _is(path, stat.S_ISREG)
+
+
+def is_directory(path: Path) -> bool:
+    """Whether a directory is there, links followed; False too where the system does not say."""
+    return _is(path, stat.S_ISDIR)
+
+
+def _is(path: Path, test: Callable[[int], bool]) -> bool:
+    try:
+        return test(path.stat().st_mode)
+    except (OSError, ValueError):  # a name that is too long, a directory that may not be searched, a NUL
+        return False

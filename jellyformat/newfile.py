@@ -22,13 +22,14 @@ FOLDER = re.compile(r"\.jelly-[0-9a-f]{12}\.tmp")
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES))
 
 
-def write_new_file(path: Path, data: Iterable[bytes], *, overwrite: bool = False) -> None:
+def write_new_file(path: Path, data: Iterable[bytes], *, overwrite: bool = False, mode: int = 0o666) -> None:
     """Write a file that is there whole, or not at all.
 
     Args:
         path: Its name. It must not exist, unless ``overwrite``.
         data: Its content, in pieces.
         overwrite: Replace a regular file of that name, keeping its mode; a symbolic link is followed.
+        mode: The permissions of a new one, before the umask.
 
     Raises:
         RefusedExists: ``path`` exists.
@@ -36,7 +37,7 @@ def write_new_file(path: Path, data: Iterable[bytes], *, overwrite: bool = False
     """
     with system_errors(path, "nothing was written"):
         target = free(path, overwrite)
-        with temporary(target, 0o666) as (fd, new):
+        with temporary(target, mode) as (fd, new):
             at = 0
             for piece in data:
                 write_at(fd, piece, at)

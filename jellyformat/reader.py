@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 
-from jellyformat import container, manifest, registry
+from jellyformat import binding, container, lookup, manifest, registry
 from jellyformat.checks import Checker
-from jellyformat.errors import CorruptBlock, NoPath
+from jellyformat.directories import Directory
+from jellyformat.errors import BadManifest, CorruptBlock, HostWarning, NoPath
 from jellyformat.model import HISTORY, STATE, Manifest, State
 from jellyformat.objects import BLOB, GITLINK, Leaf
 from jellyformat.paths import show_name
@@ -59,6 +62,10 @@ class Container:
         data_offset = container.HEADER_LENGTH + self.header.manifest_length
         self.pool = Pool(source, self.manifest, data_offset, outside)
         self.checker = Checker(self.manifest, self.pool)
+        self.file: Path | None = None
+        """The file that holds it, where that is another than was named: a sidecar, or a file in a directory."""
+        self.host_changed = False
+        """Whether the host has not the size it had when the sidecar was put beside it."""
         self.resources = ExitStack()
         """What is closed with it."""
 
@@ -164,7 +171,7 @@ class Container:
 
 
 def open_container(file: Readable, outside: Outside | None = None) -> Container:
-    """Open the container in a host, or a bare one.
+    """Open the container in a host, in its sidecar or directory, or a bare one.
 
     Args:
         file: A path, a binary file object, or a URL that fsspec knows.
@@ -174,14 +181,36 @@ def open_container(file: Readable, outside: Outside | None = None) -> Container:
         NoSnapshot: the file carries none.
         FormatError: host or container are damaged.
         SystemFailure: the file cannot be read.
+
+    Warns:
+        HostWarning: it lies beside a file whose size has changed since.
     """
     stack = ExitStack()
     try:
-        source, name = stack.enter_context(registry.reading(file))
-        host, carried = registry.container_in(source, name)
-        box = Container(carried.container, host=host, form=carried.form, name=name, outside=outside)
+        named = stack.enter_context(lookup.named(file))
+        held = lookup.container_in(named)
+        box = Container(held.container, host=held.host, form=held.form, name=named.name, outside=outside)
+        box.file = held.file
+        box.host_changed = _has_changed(named, box)
     except BaseException:
         stack.close()
         raise
     box.resources = stack
+    if box.host_changed:
+        warnings.warn(
+            f"{box.name} has changed since the snapshot was put beside it, in {box.file}: it may be of other code",
+            HostWarning,
+            stacklevel=2,
+        )
     return box
+
+
+def _has_changed(named: lookup.Named, box: Container) -> bool:
+    """Whether the host of a sidecar is seen to be another file: by its size, its bytes are not read (JF-SDC-005)."""
+    if box.host != binding.SIDECAR or isinstance(named.place, Directory):
+        return False
+    try:
+        sidecar = binding.sidecar_of(box.manifest.extensions)
+    except BadManifest:  # for verify to say
+        return False
+    return sidecar is not None and named.place.size != sidecar.size

@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from jellyformat import fileio
-from jellyformat.container import HEADER_LENGTH, MAGIC, parse_header
-from jellyformat.errors import FormatError, NoSnapshot, Usage
+from jellyformat.container import MAGIC
+from jellyformat.errors import Usage
 from jellyformat.host import Adapter, Carried
-from jellyformat.journal import journal_path
-from jellyformat.source import FileSource, Source, StreamSource, Window
+from jellyformat.source import FileSource, Source, StreamSource
 
 GROUP = "jellyformat.adapters"
 BARE = "jelly"
 """The ``host`` of a container that lies in a file of its own."""
 
-_HALF_CHANGED = "a change of it is under way, or was broken off; then mend it with: python -m jellyformat fix"
 PathLike: TypeAlias = str | os.PathLike[str]
 Readable: TypeAlias = PathLike | BinaryIO
 
@@ -78,35 +76,6 @@ def find(source: Source) -> Found:
         return Found(BARE, None, Carried("bare", source, None))
     adapter = adapter_for(source)
     return Found(adapter.name, adapter, adapter.find(source))
-
-
-def container_in(source: Source, name: str) -> tuple[str, Carried]:
-    """Host and container of a file that has one.
-
-    Raises:
-        NoSnapshot: it has none.
-        FormatError: the host is broken.
-    """
-    try:
-        found = find(source)
-    except FormatError as error:
-        if _is_half_changed(name):
-            error.hint = f"{_HALF_CHANGED} {name}"
-        raise
-    if found.carried is None:
-        hint = _HALF_CHANGED if _is_half_changed(name) else "put one in with: python -m jellyformat embed"
-        raise NoSnapshot(f"{name} carries no snapshot", hint=f"{hint} {name}")
-    carried = found.carried
-    if carried.form == "tensor":
-        # a tensor's end is not known without unpickling: the header says where the container ends
-        header = parse_header(carried.container.read_at(0, HEADER_LENGTH))
-        if header.total_length < carried.container.size:
-            carried = Carried(carried.form, Window(carried.container, 0, header.total_length), carried.host_length)
-    return found.host, carried
-
-
-def _is_half_changed(name: str) -> bool:
-    return "://" not in name and os.path.lexists(journal_path(Path(os.path.realpath(name))))
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jellyformat import atomic, container, manifest, registry
-from jellyformat.errors import BadHost, NoSnapshot, RefusedExists, RefusedHost, Usage
+from jellyformat import atomic, beside, container, directories, fileio, hosts, manifest, registry
+from jellyformat.binding import BINDING, DIRECTORY, SIDECAR, binding_of
+from jellyformat.errors import BadHost, FormatError, NoSnapshot, RefusedExists, RefusedHost, Usage
 from jellyformat.host import Adapter, Carried, Plan, Rewrite, SplicingAdapter
 from jellyformat.model import Manifest
+from jellyformat.msgpack import Value
 from jellyformat.reader import Container, open_container
 from jellyformat.registry import Found, PathLike, Readable
 from jellyformat.source import BytesSource
@@ -82,7 +84,7 @@ def snapshot(
         secrets: The same for files that seem to hold a secret, HEAD not having it.
         environment: Whether interpreter, packages and command line are noted.
         create_repo: Make a repository of ``repo`` where there is none.
-        carriers: Files the snapshot is for, and so no part of it unless they are tracked.
+        carriers: Files and directories the snapshot is for; what they hold of weights is no part of it unless tracked.
 
     Raises:
         NoRepository: there is none.
@@ -101,7 +103,7 @@ def snapshot(
         oversize=oversize,
         secrets=secrets,
         environment=environment,
-        carriers=tuple(os.fspath(path) for path in carriers),
+        carriers=tuple(os.fspath(file) for path in carriers for file in directories.carriers(Path(path))),
     )
     return capture_snapshot(repo, settings)
 
@@ -125,62 +127,137 @@ def embed(
     *,
     out: PathLike | None = None,
     replace: bool = False,
+    bind: bool = False,
     in_place: bool = False,
 ) -> str:
-    """Put a snapshot into a file.
+    """Put a snapshot into a file or directory, or, where its own loader would no longer read it, beside it.
 
     Args:
-        path: The file; changed in place unless ``out`` is given.
+        path: The file, changed in place unless ``out`` is given; a file that cannot carry anything stays as it is, and
+            ``FILE.jelly`` is written beside it. Or a directory (SPEC 14.7), or the index of a model in several files.
         snap: The snapshot; None captures the repository that holds the current directory.
         out: A new file to write instead.
         replace: Take the place of a snapshot that is there.
+        bind: Put in the hash of the weights too, for verify to tell whether they are still the same; reads all of them.
         in_place: Copy nothing of a file that would be written anew: the filesystem moves its content. Programs that
             have it open or mapped must not be using it; where that can be told it is refused.
 
     Returns:
-        The host's kind.
+        The host's kind; ``sidecar`` where it is beside it, ``directory`` for a directory.
 
     Raises:
-        RefusedExists: the file carries a snapshot already.
-        RefusedHost: its own loader would no longer read it, or it cannot be changed in place.
+        RefusedExists: there is a snapshot already, or another file of the name that is needed.
+        RefusedHost: its own loader would no longer read it and ``out`` is given; it is broken, or cannot be changed in
+            place.
         Busy: another program has the file open, or is changing it.
+        RefusedHost: the snapshot is bound to other weights, and ``bind`` is not given.
+        RefusedHost, CountLimit: its weights are to be told and cannot be.
     """
     _check_in_place(in_place, out)
-    data = (snap or snapshot(carriers=(path,))).to_bytes()
-    with atomic.locked(Path(path), write=out is None) as target:
-        try:
-            found = registry.find(target.source)
-        except BadHost as error:
-            raise RefusedHost(
-                f"nothing can be put into {os.fspath(path)}: {error.message}",
-                requirement=error.requirement,
-                hint="nothing was changed; does its own framework still load it?",
-            ) from error
+    host = Path(path)
+    snap = snap or snapshot(carriers=(path,))
+    directory = directories.named_by(host)
+    if directory is not None:
+        if out is not None:
+            raise RefusedHost(f"{host} is a directory, which is not copied", hint="nothing was changed; leave -o out")
+        bound = _bound(snap, hosts.Host(str(host), directory, None, None), bind)
+        beside.put_into(directory, snap.data, bound, replace=replace)
+        return DIRECTORY
+    _check_no_directory(host)
+    with atomic.locked(host, write=out is None) as target:
+        found = _found(target, host)
         if found.adapter is None:
             raise RefusedHost(
-                f"{os.fspath(path)} is a snapshot itself, not a file to put one into",
+                f"{host} is a snapshot itself, not a file to put one into",
                 hint="nothing was changed; name a checkpoint",
             )
-        if found.carried is not None and not replace:
+        sidecar = beside.sidecar_at(host)
+        if (found.carried or sidecar) and not replace:
+            where = "" if found.carried or not sidecar else f", beside it in {sidecar}"
             raise RefusedExists(
-                f"{os.fspath(path)} carries a snapshot already",
+                f"{host} carries a snapshot already{where}",
                 hint="nothing was changed; to put this one in its place, add --replace",
             )
-        adapter = found.adapter
-        if in_place and isinstance(adapter, SplicingAdapter):
-            target.splice(adapter.plan_embed_in_place(target.source, data, target.block))
-        else:
-            plan = adapter.plan_embed(target.source, data)
-            _check_plan(plan, in_place, found.host)
-            target.apply(plan, out=None if out is None else Path(out))
+        bound = _bound(snap, hosts.Host(str(host), target.source, found.adapter, found.carried), bind)
+        try:
+            _change(target, found.adapter, _tied(snap, bound), in_place=in_place, out=out)
+        except RefusedHost as error:
+            # other reasons may pass, and one that lies in the file is found before one beside it
+            if error.requirement != "JF-HST-004" or out is not None or found.carried is not None:
+                raise
+            beside.put_beside(host, target, snap.data, bound)
+            return SIDECAR
+        if sidecar is not None and out is None:
+            beside.forget_sidecar(sidecar)  # it was to be replaced, and the one in the file is found first from now on
         return found.host
 
 
+def _change(target: atomic.Host, adapter: Adapter, data: bytes, *, in_place: bool, out: PathLike | None) -> None:
+    """Put a container into a file, or into a new one."""
+    if in_place and isinstance(adapter, SplicingAdapter):
+        target.splice(adapter.plan_embed_in_place(target.source, data, target.block))
+        return
+    plan = adapter.plan_embed(target.source, data)
+    _check_plan(plan, in_place, adapter.name)
+    target.apply(plan, out=None if out is None else Path(out))
+
+
+def _bound(snap: Snapshot, host: hosts.Host, bind: bool) -> Value:
+    """The extension `binding` for a host; None for none. One that the snapshot has stays if it is to these weights.
+
+    Raises:
+        RefusedHost: it is to others (JF-BND-006).
+    """
+    if bind:
+        return hosts.bind(host).to_value()
+    try:
+        old = binding_of(snap.manifest.extensions)
+    except FormatError:  # the snapshot is embedded as it is, and verify tells
+        return None
+    if old is None:
+        return None
+    difference = old.difference(hosts.bind(host))
+    if difference:
+        raise RefusedHost(
+            f"the snapshot is bound to other weights than those of {host.name}: {difference}",
+            requirement="JF-BND-006",
+            hint="nothing was changed; to bind it to these, add --bind",
+        )
+    return old.to_value()
+
+
+def _tied(snap: Snapshot, bound: Value) -> bytes:
+    """The container to lie in a host, without what tied it to another one."""
+    changes: dict[str, Value] = {SIDECAR: None, DIRECTORY: None, BINDING: bound}
+    try:
+        touched = bound is not None or changes.keys() & snap.manifest.extensions.keys()
+    except FormatError:  # as above
+        return snap.data
+    return container.with_extensions(snap.data, changes) if touched else snap.data
+
+
+def _found(target: atomic.Host, host: Path) -> Found:
+    try:
+        return registry.find(target.source)
+    except BadHost as error:
+        raise RefusedHost(
+            f"nothing can be put into {host}: {error.message}",
+            requirement=error.requirement,
+            hint="nothing was changed; does its own framework still load it?",
+        ) from error
+
+
+def _check_no_directory(path: Path) -> None:
+    if fileio.is_directory(path):
+        message, hint = directories.unknown(path)
+        raise RefusedHost(message, requirement="JF-DIR-001", hint=hint)
+
+
 def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False) -> str:
-    """Take the snapshot out of a file: it is as it was before, bit for bit.
+    """Take the snapshot out of a file or directory: it is as it was before, bit for bit.
 
     Args:
-        path: The file; changed in place unless ``out`` is given.
+        path: The file, changed in place unless ``out`` is given; or a directory.
         out: A new file to write instead.
         in_place: As in ``embed``.
 
@@ -189,18 +266,29 @@ def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False
 
     Raises:
         NoSnapshot: it carries none.
-        Refused: the bytes before cannot be given back, or not in place.
+        Refused: the bytes before cannot be given back, or not in place; or the file beside it was not put there for it.
     """
     _check_in_place(in_place, out)
-    with atomic.locked(Path(path), write=out is None) as target:
+    host = Path(path)
+    directory = directories.named_by(host)
+    if directory is not None:
+        if out is not None:
+            raise RefusedHost(f"{host} is a directory, which is not copied", hint="nothing was changed; leave -o out")
+        beside.take_out_of(directory)
+        return DIRECTORY
+    _check_no_directory(host)
+    new = None if out is None else Path(out)
+    with atomic.locked(host, write=out is None) as target:
         found = registry.find(target.source)
-        adapter, carried = _strippable(found, os.fspath(path))
+        if found.carried is None and beside.take_from_beside(host, target, out=new):
+            return SIDECAR
+        adapter, carried = _strippable(found, str(host))
         if in_place and isinstance(adapter, SplicingAdapter):
             target.splice(adapter.plan_strip_in_place(target.source, carried, target.block))
         else:
             plan = adapter.plan_strip(target.source, carried)
             _check_plan(plan, in_place, found.host)
-            target.apply(plan, out=None if out is None else Path(out))
+            target.apply(plan, out=new)
         return found.host
 
 

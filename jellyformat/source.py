@@ -100,6 +100,32 @@ class Window:
         return self.inner.read_at(self.start + offset, length) if length > 0 else b""
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Other sources, one behind the other."""
+
+    parts: tuple[Source, ...]
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return sum(part.size for part in self.parts)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer only at the end."""
+        found: list[bytes] = []
+        for part in self.parts:
+            if length <= 0:
+                break
+            if offset < part.size:
+                found.append(part.read_at(offset, length))
+                length -= len(found[-1])
+                offset = 0
+            else:
+                offset -= part.size
+        return b"".join(found)
+
+
 def read_exactly(source: Source, offset: int, length: int) -> bytes:
     """``length`` bytes from ``offset``.
 

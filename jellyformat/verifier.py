@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jellyformat import container, paths, registry
+from jellyformat import binding, container, hosts, lookup, paths
 from jellyformat.errors import JellyError
+from jellyformat.lookup import Holding, Named
 from jellyformat.model import HISTORY, STATE
 from jellyformat.reader import Container
 from jellyformat.registry import Readable
-from jellyformat.source import Source
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,11 @@ def verify(file: Readable, *, quick: bool = False) -> Report:
         NoSnapshot: the file carries none.
         SystemFailure: it cannot be read.
     """
-    with registry.reading(file) as (source, name):
-        run = _Run(name)
+    with lookup.named(file) as named:
+        run = _Run(named.name)
         try:
-            _verify(run, source, name, quick)
+            held = _verify(run, named, quick)
+            _verify_host(run, named, held, quick)
         except JellyError as error:
             if error.exit_code != 1:
                 raise
@@ -113,22 +114,27 @@ def verify(file: Readable, *, quick: bool = False) -> Report:
         return run.report(None)
 
 
-def _verify(run: _Run, source: Source, name: str, quick: bool) -> None:
-    def host() -> str:
-        host_name, carried = registry.container_in(source, name)
-        run.host, sources["container"] = host_name, carried.container
-        return f"{host_name}, {carried.form}: container of {carried.container.size} bytes"
+def _verify(run: _Run, named: Named, quick: bool) -> Holding:
+    """Check the container; what was found."""
 
-    sources: dict[str, Source] = {}
+    def host() -> str:
+        holding = lookup.container_in(named)
+        run.host = holding.host
+        found.append(holding)
+        beside = "" if holding.file is None else f", in {holding.file}"
+        return f"{holding.host}, {holding.form}: container of {holding.container.size} bytes{beside}"
+
+    found: list[Holding] = []
     run.check("host", host)
-    inner = sources["container"]
+    (held,) = found
+    inner = held.container
 
     def header() -> str:
         found = container.read_header(inner)
         return f"version {container.MAJOR_VERSION}, {found.total_length} bytes"
 
     def read_manifest() -> str:
-        run.box = Container(inner, host=run.host or registry.BARE, name=name)
+        run.box = Container(inner, host=held.host, name=named.name)
         return f"digest {run.box.digest[:16]}…, canonical, {len(run.box.manifest.blocks)} blocks"
 
     run.check("header", header)
@@ -137,7 +143,7 @@ def _verify(run: _Run, source: Source, name: str, quick: bool) -> None:
     box = run.box
     run.check("blocks", lambda: _blocks(box))
     if quick:
-        return
+        return held
     checker = box.checker
 
     def objects() -> str:
@@ -152,10 +158,24 @@ def _verify(run: _Run, source: Source, name: str, quick: bool) -> None:
         run.check(
             "prerequisites", lambda: f"{len(checker.outside)} objects left to them; state and summary not checked"
         )
-        return
+        return held
     run.check("state", lambda: f"{checker.state()} repositories, their parts agree{_left_out(box)}")
     run.check("paths", lambda: _paths(box))
     run.check("summary", lambda: _summary(box))
+    return held
+
+
+def _verify_host(run: _Run, named: Named, held: Holding, quick: bool) -> None:
+    """Check whether the host is the one that the container was made for (SPEC 14.6 to 14.8)."""
+    assert run.box is not None
+    extensions = run.box.manifest.extensions
+    with hosts.opened(named, held, extensions) as host:
+        if binding.SIDECAR in extensions:
+            run.check("sidecar", lambda: hosts.check_sidecar(host, extensions, quick=quick))
+        if binding.DIRECTORY in extensions:
+            run.check("directory", lambda: hosts.check_directory(host, extensions))
+        if binding.BINDING in extensions:
+            run.check("binding", lambda: hosts.check_binding(host, extensions, quick=quick))
 
 
 def _missing(box: Container) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from jellyformat import limits
-from jellyformat.carriers import content_carries, file_carries
+from jellyformat.carriers import content_carries, file_carries, is_carried
 from jellyformat.convert import Converter
 from jellyformat.gitindex import Entry
 from jellyformat.model import Omitted
@@ -112,6 +112,7 @@ class Scanner:
                 self._tracked_directories.add(directory)
                 directory = directory.rpartition(b"/")[0]
         self._entered: list[bytes] = []
+        self._carrying: dict[bytes, str | None] = {}
         self.result = Scan()
 
     def scan(self) -> Scan:
@@ -241,6 +242,13 @@ class Scanner:
                 self._omit(path, "special")
                 return
             entry = self._entries.get(path)
+            if (
+                entry is None
+                and stat.S_ISREG(before.st_mode)
+                and is_carried(full, before.st_size, self._root, self._carrying)
+            ):
+                self.result.ignored.append(path)
+                return
             if entry is not None and self._is_unchanged(entry, before) and self._take_clean(path, entry, before):
                 return
             try:

@@ -53,7 +53,7 @@ class OnnxAdapter:
                 f"the ONNX model would have {own + len(field)} bytes, more than its readers take; "
                 "the file was not touched",
                 requirement="JF-HST-004",
-                hint="put the snapshot beside it: python -m jellyformat snapshot -o FILE.jelly",
+                hint="without -o, embed puts the snapshot into FILE.jelly beside it",
             )
         if present is not None and present.end < source.size:
             return Rewrite((*_without(source, present), field))

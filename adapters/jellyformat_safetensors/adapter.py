@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jellyformat.errors import RefusedHost
 from jellyformat.host import Carried, Copy, Rewrite, Segment, Splice
 from jellyformat.source import Source
+from jellyformat.weights import TENSORS, Weight
 from jellyformat_safetensors.header import (
     GRAIN,
     HEADER_MAX,
@@ -18,6 +20,7 @@ from jellyformat_safetensors.header import (
     read_header,
 )
 from jellyformat_safetensors.surgery import with_metadata, with_tensor, without
+from jellyformat_safetensors.weights import read_weights
 
 METADATA_FORM_MAX = HEADER_MAX
 """The longest header, in bytes, with the container in it as base64; a larger container is a tensor."""
@@ -69,7 +72,7 @@ class SafetensorsAdapter:
                 f"the safetensors header would have {len(text)} bytes, more than its readers take; "
                 "the file was not touched",
                 requirement="JF-HST-004",
-                hint="put the snapshot beside it: python -m jellyformat snapshot -o FILE.jelly",
+                hint="without -o, embed puts the snapshot into FILE.jelly beside it",
             )
         return _rewrite(text, data, behind)
 
@@ -111,6 +114,14 @@ class SafetensorsAdapter:
         if (len(header.text) - len(own.text)) % block:
             raise _not_in_place(f"its snapshot, put in without --in-place, does not fill blocks of {block} bytes")
         return Splice(header.data_offset, _prefixed(own.text))
+
+    def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]]:
+        """The tensors, by name (SPEC 14.8).
+
+        Raises:
+            BadHost: the header does not conform (JF-SFT-001, JF-BND-004).
+        """
+        return TENSORS, read_weights(source)
 
 
 def _metadata_alone(source: Source, block: int) -> Header:

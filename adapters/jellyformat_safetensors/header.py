@@ -20,8 +20,8 @@ HEADER_MAX = 100_000_000
 GRAIN = 64
 """The text that is inserted is a multiple of this long, so that the data keep their alignment."""
 
-_METADATA = b"__metadata__"
-_MEMBER = b"jellyformat"
+METADATA = b"__metadata__"
+MEMBER = b"jellyformat"
 _TENSOR_TEXT_MAX = 4096
 _TENSOR = re.compile(
     rb'"jellyformat":\{"dtype":"U8","shape":\[[0-9]+\],"data_offsets":\[[0-9]+,[0-9]+\] {0,63}\},?',
@@ -106,15 +106,15 @@ def parse_header(text: bytes, data_length: int) -> Header:
     """
     try:
         check_utf8(text)
-        outer = scan_object(text, 0, frozenset((_METADATA, _MEMBER)))
+        outer = scan_object(text, 0, frozenset((METADATA, MEMBER)))
         if (end := skip_space(text, outer.end)) != len(text):
             raise NotJson("something behind its last brace", end)
         metadata = None
-        if (member := outer.members.get(_METADATA)) is not None:
+        if (member := outer.members.get(METADATA)) is not None:
             if text[member.value : member.value + 1] != b"{":
                 raise NotJson("a __metadata__ that is no object", member.value)
-            metadata = scan_object(text, member.value, frozenset((_MEMBER,)))
-            if _MEMBER in metadata.members and _MEMBER in outer.members:
+            metadata = scan_object(text, member.value, frozenset((MEMBER,)))
+            if MEMBER in metadata.members and MEMBER in outer.members:
                 raise NotJson("the member jellyformat twice, in __metadata__ and as a tensor", 0)
     except NotJson as error:
         raise bad_header(error.what, error.offset) from None
@@ -127,8 +127,8 @@ def find_site(source: Source, header: Header) -> Site | None:
     Raises:
         BadHost: there is a ``jellyformat`` of another form (JF-SFT-001), or its base64 is not canonical (JF-SFT-002).
     """
-    tensor = header.outer.members.get(_MEMBER)
-    if header.metadata is not None and (member := header.metadata.members.get(_MEMBER)) is not None:
+    tensor = header.outer.members.get(MEMBER)
+    if header.metadata is not None and (member := header.metadata.members.get(MEMBER)) is not None:
         if tensor is not None:
             raise bad_header("jellyformat both in the metadata and as a tensor", tensor.value)
         return _metadata_site(header, header.metadata, member)
@@ -145,7 +145,7 @@ def _metadata_site(header: Header, metadata: Object, member: Member) -> Site:
     container = BytesSource(_decode(encoded, member.value))
     # Where it was inserted, as one text: the member alone, or the whole of __metadata__.
     made = fill.startswith("!")
-    whole = header.outer.members[_METADATA] if made else member
+    whole = header.outer.members[METADATA] if made else member
     around = header.outer if made else metadata
     comma = around.count > 1
     opening, closing = (b'"__metadata__":{', b"}") if made else (b"", b"")

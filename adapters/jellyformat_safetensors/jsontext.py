@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Generator
 from dataclasses import dataclass
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
@@ -87,27 +88,41 @@ def scan_object(text: bytes, offset: int, wanted: frozenset[bytes]) -> Object:
     Raises:
         NotJson: it is not a proper object, or has a wanted member twice.
     """
-    if text[offset : offset + 1] != b"{":
-        raise NotJson("no object where there should be one", offset)
     members: dict[bytes, Member] = {}
     count = 0
+    walk = walk_object(text, offset)
+    while True:
+        try:
+            name, member = next(walk)
+        except StopIteration as stop:
+            return Object(offset, stop.value, count, members)
+        count += 1
+        if name in wanted:
+            if name in members:
+                raise NotJson(f"the member {name.decode('ascii', 'replace')} twice", member.start)
+            members[name] = member
+
+
+def walk_object(text: bytes, offset: int) -> Generator[tuple[bytes, Member], None, int]:
+    """The members of the object whose ``{`` is at ``offset``, each with its name, unescaped; returns where it ends.
+
+    Raises:
+        NotJson: it is not a proper object.
+    """
+    if text[offset : offset + 1] != b"{":
+        raise NotJson("no object where there should be one", offset)
     place = skip_space(text, offset + 1)
     if text[place : place + 1] == b"}":
-        return Object(offset, place + 1, 0, members)
+        return place + 1
     while True:
         start = place
         after_name, value = _name(text, start)
         end = skip_value(text, value)
-        count += 1
-        name = _unescape(text[start:after_name])
-        if name in wanted:
-            if name in members:
-                raise NotJson(f"the member {name.decode('ascii', 'replace')} twice", start)
-            members[name] = Member(start, value, end)
+        yield _unescape(text[start:after_name]), Member(start, value, end)
         place = skip_space(text, end)
         mark = text[place : place + 1]
         if mark == b"}":
-            return Object(offset, place + 1, count, members)
+            return place + 1
         if mark != b",":
             raise NotJson("no comma and no end behind a member", place)
         place = skip_space(text, place + 1)

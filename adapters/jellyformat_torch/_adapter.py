@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jellyformat_trailer import find_trailer, plan_trailer
@@ -10,6 +11,7 @@ from jellyformat_zip import ZipAdapter, open_directory, parse_entries, root_of
 from jellyformat.errors import BadHost, RefusedHost
 from jellyformat.host import Append, Carried, Truncate
 from jellyformat.source import Source
+from jellyformat.weights import Weight
 from jellyformat_torch._jellyml import JELLYML
 from jellyformat_torch._legacy import find_bare, is_legacy
 
@@ -71,6 +73,15 @@ class TorchAdapter:
                 hint="nothing was changed; load the file, delete the key that holds the snapshot, and save it again",
             )
         return Truncate(carried.host_length)
+
+    def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]] | None:
+        """The entries of a zip, without the root; None for a legacy file (SPEC 14.8).
+
+        Raises:
+            BadHost: the zip is damaged (JF-ZIP-001, JF-ZIP-002, JF-BND-004).
+            RefusedHost: an entry cannot be read.
+        """
+        return None if is_legacy(source) else _ZIP.weights(source, carried)
 
 
 def _is_torch_zip(source: Source) -> bool:

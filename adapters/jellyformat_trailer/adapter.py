@@ -10,7 +10,7 @@ from jellyformat.source import Source
 from jellyformat_trailer.carry import find_trailer, plan_trailer
 from jellyformat_trailer.refuse import own_bytes, refusal
 
-_BESIDE = "put the snapshot beside it: python -m jellyformat snapshot -o FILE.jelly"
+_BESIDE = "without -o, embed puts the snapshot into FILE.jelly beside it"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jellyformat.errors import BadHost
 from jellyformat.host import Append, Carried, Truncate
 from jellyformat.source import Source
+from jellyformat.weights import ENTRIES, Weight
 from jellyformat_zip._find import Foreign, find_container
 from jellyformat_zip._plan import plan_append, plan_cut
 from jellyformat_zip._records import (
@@ -16,6 +18,7 @@ from jellyformat_zip._records import (
     read_archive,
     read_directory,
 )
+from jellyformat_zip._weights import read_weights
 
 
 def is_zip(source: Source) -> bool:
@@ -76,6 +79,15 @@ class ZipAdapter:
             BadHost: what would be left is no zip.
         """
         return plan_cut(source, carried)
+
+    def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]]:
+        """The entries, by name (SPEC 14.8).
+
+        Raises:
+            BadHost: the zip is damaged (JF-ZIP-001, JF-ZIP-002, JF-BND-004).
+            RefusedHost: an entry cannot be read.
+        """
+        return ENTRIES, read_weights(source, torch=self.listed)
 
 
 ADAPTER = ZipAdapter()

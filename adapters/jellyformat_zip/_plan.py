@@ -54,7 +54,8 @@ def plan_append(source: Source, container: bytes, *, listed: bool) -> Append:
     if len(original.comment) + HEX_LENGTH > MAX_16:
         raise RefusedHost(
             f"the zip's comment has {len(original.comment)} bytes, which leaves no room for the {HEX_LENGTH} needed",
-            hint="nothing was changed; a snapshot of its own does: jellyformat snapshot -o FILE.jelly",
+            requirement="JF-HST-004",
+            hint="nothing was changed; without -o, embed puts the snapshot into FILE.jelly beside it",
         )
     directory, entries, root, flags = _own_directory(host, original)
     local = added = b""
@@ -111,7 +112,7 @@ def _check_tail(tail: bytes, archive: Archive, offset: int) -> None:
             "the zip's comment holds an end record of its own, so that readers would disagree on what the file is",
             requirement="JF-HST-004",
             offset=offset,
-            hint="nothing was changed; a snapshot of its own does: jellyformat snapshot -o FILE.jelly",
+            hint="nothing was changed; without -o, embed puts the snapshot into FILE.jelly beside it",
         )
 
 

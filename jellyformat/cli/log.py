@@ -16,6 +16,7 @@ import jellyformat
 from jellyformat.cli.diff import worktree_side
 from jellyformat.cli.output import bold, common, json_option, path_text, plural, print_json, safe, safe_name, safe_path
 from jellyformat.cli.show import branch, is_dirty, subject, timestamp
+from jellyformat.directories import FILE_NAME, named_by
 from jellyformat.errors import Absent, JellyError, NoFile
 from jellyformat.fileio import missing
 from jellyformat.model import Manifest
@@ -35,6 +36,8 @@ class _Entry:
     file: Path | str
     manifest: Manifest
     snapshot_id: str
+    holder: str
+    """The file that holds it, links followed: the host itself, or one beside or in it."""
     box: jellyformat.Container | None
     """Kept open where the file is behind a URL: nothing is to be read twice."""
 
@@ -59,7 +62,11 @@ def _log(paths: tuple[str, ...], as_json: bool, stack: ExitStack) -> None:
         try:
             with ExitStack() as opened:
                 box = opened.enter_context(jellyformat.open(file))
-                entries.append(_Entry(file, box.manifest, box.snapshot_id, box if isinstance(file, str) else None))
+                holder = box.file or file
+                if not isinstance(file, str):
+                    holder = os.path.realpath(holder)
+                kept = box if isinstance(file, str) else None
+                entries.append(_Entry(file, box.manifest, box.snapshot_id, str(holder), kept))
                 if isinstance(file, str):
                     stack.push(opened.pop_all())
         except Absent as error:
@@ -68,6 +75,7 @@ def _log(paths: tuple[str, ...], as_json: bool, stack: ExitStack) -> None:
             continue
         except JellyError as error:
             damaged.append((file, error))
+    entries = _once(entries)
     entries.sort(key=lambda entry: (entry.manifest.provenance.time, str(entry.file)))
     changes: list[_Change] = [None]
     for old, new in pairwise(entries):
@@ -101,10 +109,22 @@ def _files(paths: tuple[str, ...]) -> Iterator[Path | str]:
             continue
         for above, directories, names in os.walk(path):
             directories[:] = sorted(name for name in directories if name != ".git")
+            if FILE_NAME in names and named_by(Path(above)) is not None:
+                yield Path(above)
             for name in sorted(names):
                 file = Path(above, name)
                 if file.is_file() and not file.is_symlink():
                     yield file
+
+
+def _once(entries: list[_Entry]) -> list[_Entry]:
+    """The entries without those of sidecars, and of files in directories, whose host is there too."""
+    found: dict[str, _Entry] = {}
+    for entry in entries:
+        present = found.get(entry.holder)
+        if present is None or os.path.realpath(present.file) == entry.holder:
+            found[entry.holder] = entry
+    return list(found.values())
 
 
 def _changes(old: _Entry, new: _Entry) -> list[tuple[str, bytes]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from importlib import import_module
+from typing import Any
 
 import click
 
-from jellyformat.cli.output import fail
-from jellyformat.errors import JellyError, SystemFailure
+from jellyformat.cli.output import fail, safe
+from jellyformat.errors import HostWarning, JellyError, SystemFailure
 from jellyformat.version import __version__
 
 _COMMANDS = {
@@ -86,10 +88,22 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Say a warning for people, where one of our own is to be said."""
+    if issubclass(category, HostWarning):
+        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {safe(str(message))}", err=True)
+    else:
+        _show_warning(message, category, *place, **more)
+
+
+_show_warning = warnings.showwarning
+
+
 def main() -> None:
     """Run the command line and exit."""
     json = "--json" in sys.argv
     _prepare_streams()
+    warnings.showwarning = _warn
     try:
         code = cli.main(standalone_mode=False, prog_name="jellyformat")
         if sys.stdout is not None:

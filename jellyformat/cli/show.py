@@ -15,6 +15,7 @@ from jellyformat.cli.output import (
     plural,
     print_json,
     safe,
+    safe_name,
     safe_path,
     size_text,
 )
@@ -67,6 +68,8 @@ def as_dict(box: jellyformat.Container) -> dict[str, object]:
         "snapshot_id": box.snapshot_id,
         "digest": box.digest,
         "host": box.host,
+        "in": None if box.file is None else str(box.file),
+        "host_changed": box.host_changed,
         "head": {
             "ref": None if state.head.ref is None else path_text(state.head.ref),
             "commit": None if state.head.commit is None else state.head.commit.hex(),
@@ -153,7 +156,8 @@ def _print(box: jellyformat.Container, most: int | None) -> None:
     rows.append(("captured", f"{timestamp(manifest.provenance.time)} by {safe(manifest.provenance.tool)}"))
     rows.append(("snapshot", f"{box.snapshot_id[:16]}…  digest {box.digest[:16]}…"))
     rows.append(("files", f"{found.files}, {size_text(found.size)}; {plural(manifest.history.commits, 'commit')}"))
-    rows.append(("container", f"{size_text(box.header.total_length)} in {box.host} ({box.form})"))
+    where = f"in {box.host} ({box.form})" if box.file is None else f"in {safe_name(box.file)} ({box.host}, {box.form})"
+    rows.append(("container", f"{size_text(box.header.total_length)} {where}"))
     rows += [("remote", f"{safe(name)} {safe(url)}") for name, url in manifest.provenance.remotes]
     if manifest.provenance.argv:
         rows.append(("command", safe(b" ".join(manifest.provenance.argv))))

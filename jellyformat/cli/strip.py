@@ -18,7 +18,10 @@ from jellyformat.cli.output import common, json_option, print_json, safe_name, s
 @json_option
 @common
 def command(file: Path, output: Path | None, in_place: bool, as_json: bool) -> None:
-    """Take the snapshot out of FILE: it is as it was before, bit for bit."""
+    """Take the snapshot out of FILE: it is as it was before, bit for bit.
+
+    FILE may be a directory. A snapshot in FILE.jelly beside it is removed if FILE is still what it was put beside.
+    """
     host = jellyformat.strip(file, out=output, in_place=in_place)
     target = output or file
     if as_json:

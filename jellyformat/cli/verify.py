@@ -6,7 +6,7 @@ import click
 
 import jellyformat
 from jellyformat.cli.output import common, fail, json_option, print_json, safe, safe_name, say
-from jellyformat.errors import JellyError
+from jellyformat.errors import BindingMismatch, JellyError
 
 
 @click.command("verify")
@@ -15,7 +15,11 @@ from jellyformat.errors import JellyError
 @json_option
 @common
 def command(files: tuple[str, ...], quick: bool, as_json: bool) -> int:
-    """Check the snapshots in FILES: exit 0 if all are sound, 1 if one is damaged, 3 if a file has none."""
+    """Check the snapshots in FILES: exit 0 if all are sound, 1 if one is damaged, 3 if a file has none.
+
+    Checked too, without --quick: that a file is still the one a snapshot was put beside, and that the weights are
+    those that it was bound to (embed --bind). If not, the exit status is 1.
+    """
     codes: list[int] = []
     for file in files:
         try:
@@ -36,7 +40,9 @@ def command(files: tuple[str, ...], quick: bool, as_json: bool) -> int:
 
 
 def _print(report: jellyformat.Report) -> None:
-    verdict = click.style("ok", fg="green", bold=True) if report.ok else click.style("DAMAGED", fg="red", bold=True)
+    is_other = isinstance(report.error, BindingMismatch)
+    fault = click.style("OTHER HOST" if is_other else "DAMAGED", fg="red", bold=True)
+    verdict = click.style("ok", fg="green", bold=True) if report.ok else fault
     if report.ok:
         say(f"{safe_name(report.file)}: {verdict}")
     else:  # with --quiet too: the error below names no file
@@ -46,6 +52,7 @@ def _print(report: jellyformat.Report) -> None:
         say(f"  {mark} {check.name:<15} {safe(check.detail)}")
     if report.error is not None:
         fail(report.error, json=False)
+    if report.error is not None and not is_other:
         click.echo(
             "  the file itself was not changed; another copy of it, or the repository, may have the code", err=True
         )

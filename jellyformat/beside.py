@@ -1,0 +1,168 @@
+"""Containers in files of their own, tied to a host: a sidecar, or one file in a directory (SPEC 14.6, 14.7)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from jellyformat import atomic, binding, container, fileio, hosts, lookup, registry
+from jellyformat.atomic import Host
+from jellyformat.binding import BINDING, DIRECTORY, SIDECAR, Sidecar
+from jellyformat.directories import Directory
+from jellyformat.errors import FormatError, NoSnapshot, RefusedExists, RefusedHost
+from jellyformat.host import Copy, Rewrite
+from jellyformat.msgpack import Value
+from jellyformat.newfile import write_new_file
+from jellyformat.source import FileSource
+
+
+def sidecar_at(path: Path) -> Path | None:
+    """The sidecar of the file ``path``, whether its host has changed or not; None where there is none."""
+    return next((file for file in lookup.sidecar_paths(path) if _is_tied(file, SIDECAR)), None)
+
+
+def put_beside(path: Path, host: Host, data: bytes, bound: Value) -> Path:
+    """Put a container beside its host, in place of a sidecar that may be there.
+
+    Args:
+        path: The host, as it was named.
+        host: The same, open and locked.
+        data: The container.
+        bound: The extension `binding` for it; None for none.
+
+    Returns:
+        The sidecar.
+
+    Raises:
+        RefusedExists: something else has that name.
+        Busy: the host changed meanwhile.
+        SystemFailure: the system failed; all is as it was.
+    """
+    file = sidecar_at(path) or lookup.sidecar_paths(path)[0]
+    with fileio.system_errors(path, "nothing was changed"):
+        digest = hosts.sha256_of(host.source)
+    sidecar = Sidecar(os.fsencode(path.name), host.source.size, digest)
+    changes = {SIDECAR: sidecar.to_value(), DIRECTORY: None, BINDING: bound}
+    data = container.with_extensions(data, changes)
+    host.check_unchanged()
+    _write(file, data, SIDECAR, path, stat.S_IMODE(host.seen.st_mode) & 0o666)
+    return file
+
+
+def take_from_beside(path: Path, host: Host, *, out: Path | None) -> bool:
+    """Remove the sidecar of a file, or write a copy of the file without one; False where it has none.
+
+    Args:
+        path: The host, as it was named.
+        host: The same, open and locked.
+        out: A new file to write instead.
+
+    Raises:
+        RefusedHost: the sidecar is damaged, or the host is no longer the file it was put beside; both stay.
+        SystemFailure: the system failed; all is as it was.
+    """
+    file = sidecar_at(path)
+    if file is None:
+        return False
+    if out is not None:
+        host.apply(Rewrite((Copy(0, host.source.size),)), out=out)
+        return True
+    with atomic.locked(file, write=False) as held:
+        hint = f"nothing was changed; look at it with show {file}, and delete it if that is what you want"
+        try:
+            sidecar = binding.sidecar_of(lookup.read_extensions(held.source))
+        except FormatError as error:
+            raise RefusedHost(f"{file} is damaged: {error.message}", hint=hint) from error
+        with fileio.system_errors(path, "nothing was changed"):
+            same = sidecar is not None and hosts.host_is(host.source, sidecar)
+        if not same:
+            raise RefusedHost(
+                f"{path} is not the file that {file} was put beside: it was changed since, or is another one",
+                requirement="JF-SDC-006",
+                hint=hint,
+            )
+        host.check_unchanged()
+        _remove(held)
+    return True
+
+
+def put_into(directory: Directory, data: bytes, bound: Value, *, replace: bool) -> None:
+    """Put a container into a directory.
+
+    Args:
+        directory: Where to.
+        data: The container.
+        bound: The extension `binding` for it; None for none.
+        replace: Take the place of one that is there.
+
+    Raises:
+        RefusedExists: there is one, or something else has that name.
+        SystemFailure: the system failed; all is as it was.
+    """
+    if _is_tied(directory.file, DIRECTORY) and not replace:
+        raise RefusedExists(
+            f"{directory.path} carries a snapshot already, in {directory.file.name}",
+            hint="nothing was changed; to put this one in its place, add --replace",
+        )
+    changes: dict[str, Value] = {DIRECTORY: {"kind": directory.kind}, SIDECAR: None, BINDING: bound}
+    _write(directory.file, container.with_extensions(data, changes), DIRECTORY, directory.path, 0o666)
+
+
+def take_out_of(directory: Directory) -> None:
+    """Remove the container in a directory.
+
+    Raises:
+        NoSnapshot: there is none.
+        RefusedHost: the file is damaged, so that nothing says that it was put there by embed.
+        SystemFailure: the system failed; all is as it was.
+    """
+    if not _is_tied(directory.file, DIRECTORY):
+        raise NoSnapshot(f"{directory.path} carries no snapshot", hint="nothing was changed; nothing needs to be")
+    with atomic.locked(directory.file, write=False) as held:
+        try:
+            ours = binding.is_in_directory(lookup.read_extensions(held.source))
+        except FormatError:
+            ours = False
+        if not ours:
+            raise RefusedHost(
+                f"{directory.file} is damaged",
+                requirement="JF-DIR-005",
+                hint="nothing was changed; delete the file if that is what you want",
+            )
+        _remove(held)
+
+
+def forget_sidecar(file: Path) -> None:
+    """Remove a sidecar in whose place another container has come; one that is damaged stays.
+
+    Raises:
+        SystemFailure: the system failed.
+    """
+    if _is_tied(file, SIDECAR, damaged=False):
+        with atomic.locked(file, write=False) as held:
+            _remove(held)
+
+
+def _is_tied(file: Path, extension: str, *, damaged: bool = True) -> bool:
+    if not fileio.is_file(file):
+        return False
+    with registry.opened(file) as fd:
+        return lookup.is_tied(FileSource.of(fd), extension, damaged=damaged)
+
+
+def _write(file: Path, data: bytes, extension: str, host: Path, mode: int) -> None:
+    ours = _is_tied(file, extension, damaged=False)
+    if not ours and os.path.lexists(file):
+        raise RefusedExists(
+            f"{file} exists already, and was not put there for {host}",
+            hint="nothing was changed; move that file away, or give it another name",
+        )
+    write_new_file(file, [data], overwrite=ours, mode=mode)
+
+
+def _remove(held: Host) -> None:
+    with fileio.system_errors(held.path, "it is as it was"):
+        held.check_unchanged()
+        held.path.unlink()
+        fileio.sync_directory(held.path.parent)

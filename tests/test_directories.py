@@ -1,0 +1,240 @@
+"""Directories that are one checkpoint: one file in them carries the snapshot, and their loaders do not mind it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import craft
+import pytest
+import torch
+import torch.distributed.checkpoint as dcp
+from gitrepo import git
+from safetensors.torch import load_file, save_file
+from test_story import jelly
+
+import jellyformat
+from jellyformat.binding import binding_of
+from jellyformat.errors import NoSnapshot, RefusedExists, RefusedHost, SystemFailure
+from jellyformat.snapshots import Snapshot
+
+SNAP = Snapshot(craft.assemble(*craft.good()))
+CARRIER = "jellyformat.jelly"
+INDEX = "model.safetensors.index.json"
+STATE = {f"layer.{number}.weight": torch.arange(number, number + 64.0) for number in range(6)}
+
+
+def make_model(path: Path, shards: int = 1, state: dict[str, torch.Tensor] = STATE) -> Path:
+    """A Hugging Face model folder, as `save_pretrained` writes it."""
+    path.mkdir(exist_ok=True)
+    (path / "config.json").write_text('{\n  "architectures": ["BertModel"]\n}\n')
+    for old in [*path.glob("*.safetensors"), *path.glob("*.index.json")]:
+        old.unlink()
+    if shards == 1:
+        save_file(state, path / "model.safetensors", metadata={"format": "pt"})
+        return path
+    names = [f"model-{number + 1:05}-of-{shards:05}.safetensors" for number in range(shards)]
+    where = {key: names[number % shards] for number, key in enumerate(state)}
+    for name in names:
+        save_file({key: state[key] for key in state if where[key] == name}, path / name, metadata={"format": "pt"})
+    (path / INDEX).write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": where}, indent=2))
+    return path
+
+
+def make_bin(path: Path) -> Path:
+    """The same in torch files, as older versions wrote it."""
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    torch.save(STATE, path / "pytorch_model.bin")
+    return path
+
+
+def make_dcp(path: Path) -> Path:
+    dcp.save({"model": STATE, "epoch": 3}, checkpoint_id=path)
+    return path
+
+
+def make_orbax(path: Path) -> Path:
+    """What orbax 0.12 writes, as far as it matters here."""
+    (path / "d").mkdir(parents=True)
+    (path / "_CHECKPOINT_METADATA").write_text('{"item_handlers": "x"}')
+    (path / "manifest.ocdbt").write_bytes(b"\x0c\xdb\x3a\x2a")
+    (path / "d" / "0123abc").write_bytes(bytes(1000))
+    return path
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "one file": make_model,
+    "shards": lambda path: make_model(path, 3),
+    "bin": make_bin,
+    "dcp": make_dcp,
+    "orbax": make_orbax,
+}
+
+
+def content(path: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", MAKERS)
+def test_there_and_back(tmp_path: Path, kind: str) -> None:
+    path = MAKERS[kind](tmp_path / "checkpoint")
+    before = content(path)
+    with pytest.raises(NoSnapshot):
+        jellyformat.open(path)
+    with pytest.raises(NoSnapshot):
+        jellyformat.strip(path)
+    assert jellyformat.embed(path, SNAP, bind=True) == "directory"
+    with jellyformat.open(path) as box:
+        assert (box.host, box.snapshot_id) == ("directory", SNAP.id)
+        assert box.file == path / CARRIER
+        assert box.read("b.py") == b"new\n"
+    for named in (path, path / CARRIER):
+        report = jellyformat.verify(named)
+        assert report.ok, report
+        assert [check.name for check in report.checks[-2:]] == ["directory", "binding"]
+        assert report.checks[-1].detail.startswith("the weights are those")
+    with pytest.raises(RefusedExists):
+        jellyformat.embed(path, SNAP)
+    with pytest.raises(RefusedHost):
+        jellyformat.embed(path, SNAP, replace=True, out=tmp_path / "new")
+    other = Snapshot(craft.crafted().with_leaves({}))
+    jellyformat.embed(path, other, replace=True)
+    assert jellyformat.load(path).id == other.id
+    assert jellyformat.verify(path, quick=True).ok
+    assert {name: data for name, data in content(path).items() if name != CARRIER} == before
+    assert jellyformat.strip(path) == "directory"
+    assert content(path) == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torch_loads_a_distributed_checkpoint(tmp_path: Path) -> None:
+    path = make_dcp(tmp_path / "step1")
+    jellyformat.embed(path, SNAP, bind=True)
+    found: dict[str, Any] = {"model": {key: torch.zeros_like(value) for key, value in STATE.items()}, "epoch": 0}
+    dcp.load(found, checkpoint_id=path)
+    assert found["epoch"] == 3
+    assert all(torch.equal(found["model"][key], value) for key, value in STATE.items())
+    again = tmp_path / "step2"
+    dcp.save(found, checkpoint_id=again)  # what was loaded, saved again
+    jellyformat.embed(again, jellyformat.load(path))
+    assert "1 files" in jellyformat.verify(again).checks[-1].detail
+    found["model"]["layer.2.weight"][5] += 1
+    dcp.save(found, checkpoint_id=again)  # over it: the snapshot stays, and is of other weights
+    report = jellyformat.verify(again)
+    assert report.error is not None
+    assert report.error.error_class == "mismatch.binding"
+    assert "1 changed: __0_0.distcp" in report.error.message
+
+
+def test_a_model_divided_otherwise(tmp_path: Path) -> None:
+    path = make_model(tmp_path / "model", 3)
+    jellyformat.embed(path / INDEX, SNAP, bind=True)
+    assert (path / CARRIER).exists()
+    assert not (path / f"{INDEX}.jelly").exists()
+    assert jellyformat.verify(path / INDEX).host == "directory"
+    for shards in (2, 1, 6):
+        make_model(path, shards)
+        assert jellyformat.verify(path).checks[-1].detail.endswith("6 tensors")
+    changed = {**STATE, "layer.4.weight": STATE["layer.4.weight"] + 1}
+    make_model(path, 2, changed)
+    report = jellyformat.verify(path)
+    assert report.error is not None
+    assert "1 changed: layer.4.weight" in report.error.message
+    # all of it in one file, without a folder: the binding is the same
+    make_model(path, 2)
+    single = tmp_path / "single.safetensors"
+    save_file(STATE, single)
+    jellyformat.embed(single, jellyformat.load(path))
+    with jellyformat.open(single) as one, jellyformat.open(path) as many:
+        assert binding_of(one.manifest.extensions) == binding_of(many.manifest.extensions)
+    # left over from an earlier save, with the same tensors, and then with others
+    shutil.copy(single, path / "model.safetensors")
+    assert jellyformat.verify(path).ok
+    save_file(changed, path / "model.safetensors")
+    assert not jellyformat.verify(path).ok
+    assert torch.equal(load_file(single)["layer.1.weight"], STATE["layer.1.weight"])
+
+
+def test_told_by_content(tmp_path: Path) -> None:
+    """A directory of none of the kinds is refused, and nothing is written in it."""
+    (tmp_path / "empty").mkdir()
+    made: dict[str, dict[str, bytes]] = {
+        "config alone": {"config.json": b"{}"},
+        "config of something else": {"config.json": b"[]", "model.safetensors": b"\0" * 20},
+        "no safetensors": {"config.json": b"{}", "model.safetensors": b"nothing of the kind", "a.bin": b"\0" * 100},
+        "an index of something else": {"x.index.json": b'{"files": []}'},
+        "data without metadata": {"__0_0.distcp": b"PK"},
+        "metadata without data": {".metadata": pickle.dumps({})},
+        "metadata of something else": {".metadata": b"{}", "__0_0.distcp": b"PK"},
+        "orbax by name": {"_METADATA": b"text"},
+    }
+    for name, files in made.items():
+        (tmp_path / name).mkdir()
+        for file, data in files.items():
+            (tmp_path / name / file).write_bytes(data)
+    for name in ("empty", *made):
+        path = tmp_path / name
+        before = content(path)
+        with pytest.raises(RefusedHost) as caught:
+            jellyformat.embed(path, SNAP)
+        assert caught.value.requirement == "JF-DIR-001"
+        assert "is known as a checkpoint" in caught.value.message
+        with pytest.raises(SystemFailure):
+            jellyformat.open(path)
+        with pytest.raises(RefusedHost):
+            jellyformat.strip(path)
+        assert content(path) == before
+
+
+@pytest.mark.parametrize("data", [b"mine", SNAP.data, SNAP.data[:90]])
+def test_what_is_not_ours_stays(tmp_path: Path, data: bytes) -> None:
+    path = make_model(tmp_path / "model")
+    (path / CARRIER).write_bytes(data)
+    for replace in (False, True):
+        with pytest.raises(RefusedExists):
+            jellyformat.embed(path, SNAP, replace=replace)
+    with pytest.raises((NoSnapshot, RefusedHost)):
+        jellyformat.strip(path)
+    assert (path / CARRIER).read_bytes() == data
+
+
+def test_links_as_the_hub_keeps_them(tmp_path: Path) -> None:
+    real = make_model(tmp_path / "blobs", 2)
+    linked = tmp_path / "snapshots"
+    linked.mkdir()
+    for file in real.iterdir():
+        (linked / file.name).symlink_to(file)
+    jellyformat.embed(linked, SNAP, bind=True)
+    assert jellyformat.verify(linked).ok
+    assert not (real / CARRIER).exists()
+
+
+def test_by_the_command_line(repository: Path) -> None:
+    make_model(repository / "first", 2)
+    (repository / "first" / "modeling.py").write_text("code beside the weights\n")
+    told = json.loads(jelly(repository, "embed", "first", "--json").stdout)
+    assert (told["host"], told["in"]) == ("directory", f"first/{CARRIER}")
+    names = jelly(repository, "ls", f"first/{INDEX}").stdout.decode()
+    assert "first/modeling.py" in names  # code is code
+    assert ".safetensors" not in names.replace(INDEX, "")
+    assert json.loads(jelly(repository, "show", "first", "--json").stdout)["host"] == "directory"
+    make_orbax(repository / "second")
+    jelly(repository, "embed", "second")
+    names = jelly(repository, "ls", "second").stdout.decode()
+    assert ".safetensors" not in names.replace(INDEX, "")  # those of the first are no part of the second
+    assert "0123abc" not in names
+    for paths in (["."], ["first", f"first/{INDEX}", f"first/{CARRIER}", "second"]):
+        logged = json.loads(jelly(repository, "log", *paths, "--json").stdout)
+        assert sorted(entry["file"] for entry in logged) == ["first", "second"]
+    jelly(repository, "verify", "first", "second")
+    jelly(repository, "export", "second", "out")
+    assert (repository / "out" / "model.py").exists()
+    jelly(repository, "strip", "first")
+    jelly(repository, "show", "first", code=3)
+    git(repository, "status")
