@@ -284,7 +284,7 @@ def _rest() -> list[tuple[str, str, str, str]]:
         (block, "if not 0 <= address < (1 << 8 * self.width) - 1:", "if False:", "JF-HDF-003"),
         (onnx, "    if len(fields) > 1:", "    if False:", "JF-ONX-001"),
         (onnx, 'int.from_bytes(header[32:40], "big") != found.end - found.value:', "False:", "JF-ONX-001"),
-        ("registry.py", "if header.total_length < carried.container.size:", "if False:", "JF-HDR-010"),
+        ("lookup.py", "if header.total_length < inner.size:", "if False:", "JF-HDR-010"),
     ]
 
 

@@ -117,7 +117,8 @@ def container_in(named: Named) -> Holding:
         if form == "tensor":
             # a tensor's end is not known without unpickling: the header says where the container ends
             header = parse_header(inner.read_at(0, HEADER_LENGTH))
-            inner = Window(inner, 0, header.total_length) if header.total_length < inner.size else inner
+            if header.total_length < inner.size:
+                inner = Window(inner, 0, header.total_length)
         return Holding(found.host, form, inner, None, found.adapter, found.carried)
     if _is_half_changed(named):
         raise NoSnapshot(f"{named.name} carries no snapshot", hint=f"{_HALF_CHANGED} {named.name}")
