@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from jellyformat import atomic, binding, container, fileio, hosts, lookup, registry
 from jellyformat.atomic import Host
-from jellyformat.binding import BINDING, DIRECTORY, SIDECAR, Sidecar
+from jellyformat.binding import BINDING, SIDECAR, Sidecar
 from jellyformat.directories import Directory
 from jellyformat.errors import FormatError, NoSnapshot, RefusedExists, RefusedHost
 from jellyformat.host import Copy, Rewrite
 from jellyformat.msgpack import Value
 from jellyformat.newfile import write_new_file
-from jellyformat.source import FileSource
+from jellyformat.source import FileSource, Source
 
 
 def sidecar_at(path: Path) -> Path | None:
     """The sidecar of the file ``path``, whether its host has changed or not; None where there is none."""
-    return next((file for file in lookup.sidecar_paths(path) if _is_tied(file, SIDECAR)), None)
+    return next((file for file in lookup.sidecar_paths(path) if _is(file, lookup.is_sidecar)), None)
 
 
 def put_beside(path: Path, host: Host, data: bytes, bound: Value) -> Path:
@@ -43,10 +44,10 @@ def put_beside(path: Path, host: Host, data: bytes, bound: Value) -> Path:
     with fileio.system_errors(path, "nothing was changed"):
         digest = hosts.sha256_of(host.source)
     sidecar = Sidecar(os.fsencode(path.name), host.source.size, digest)
-    changes = {SIDECAR: sidecar.to_value(), DIRECTORY: None, BINDING: bound}
+    changes = {SIDECAR: sidecar.to_value(), BINDING: bound}
     data = container.with_extensions(data, changes)
     host.check_unchanged()
-    _write(file, data, SIDECAR, path, stat.S_IMODE(host.seen.st_mode) & 0o666)
+    _write(file, data, _is(file, _is_sound_sidecar), path, stat.S_IMODE(host.seen.st_mode) & 0o666)
     return file
 
 
@@ -87,26 +88,24 @@ def take_from_beside(path: Path, host: Host, *, out: Path | None) -> bool:
     return True
 
 
-def put_into(directory: Directory, data: bytes, bound: Value, *, replace: bool) -> None:
+def put_into(directory: Directory, data: bytes, *, replace: bool) -> None:
     """Put a container into a directory.
 
     Args:
         directory: Where to.
         data: The container.
-        bound: The extension `binding` for it; None for none.
         replace: Take the place of one that is there.
 
     Raises:
         RefusedExists: there is one, or something else has that name.
         SystemFailure: the system failed; all is as it was.
     """
-    if _is_tied(directory.file, DIRECTORY) and not replace:
+    if _is(directory.file, lookup.is_container) and not replace:
         raise RefusedExists(
             f"{directory.path} carries a snapshot already, in {directory.file.name}",
             hint="nothing was changed; to put this one in its place, add --replace",
         )
-    changes: dict[str, Value] = {DIRECTORY: {"kind": directory.kind}, SIDECAR: None, BINDING: bound}
-    _write(directory.file, container.with_extensions(data, changes), DIRECTORY, directory.path, 0o666)
+    _write(directory.file, data, _is(directory.file, is_sound), directory.path, 0o666)
 
 
 def take_out_of(directory: Directory) -> None:
@@ -117,20 +116,25 @@ def take_out_of(directory: Directory) -> None:
         RefusedHost: the file is damaged, so that nothing says that it was put there by embed.
         SystemFailure: the system failed; all is as it was.
     """
-    if not _is_tied(directory.file, DIRECTORY):
+    if not _is(directory.file, lookup.is_container):
         raise NoSnapshot(f"{directory.path} carries no snapshot", hint="nothing was changed; nothing needs to be")
     with atomic.locked(directory.file, write=False) as held:
-        try:
-            ours = binding.is_in_directory(lookup.read_extensions(held.source))
-        except FormatError:
-            ours = False
-        if not ours:
+        if not is_sound(held.source):
             raise RefusedHost(
                 f"{directory.file} is damaged",
-                requirement="JF-DIR-005",
+                requirement="JF-DIR-004",
                 hint="nothing was changed; delete the file if that is what you want",
             )
         _remove(held)
+
+
+def is_sound(source: Source) -> bool:
+    """Whether a file is a container with a manifest that can be read."""
+    try:
+        lookup.read_extensions(source)
+    except FormatError:
+        return False
+    return True
 
 
 def forget_sidecar(file: Path) -> None:
@@ -139,20 +143,23 @@ def forget_sidecar(file: Path) -> None:
     Raises:
         SystemFailure: the system failed.
     """
-    if _is_tied(file, SIDECAR, damaged=False):
+    if _is(file, _is_sound_sidecar):
         with atomic.locked(file, write=False) as held:
             _remove(held)
 
 
-def _is_tied(file: Path, extension: str, *, damaged: bool = True) -> bool:
+def _is_sound_sidecar(source: Source) -> bool:
+    return lookup.is_sidecar(source, damaged=False)
+
+
+def _is(file: Path, test: Callable[[Source], bool]) -> bool:
     if not fileio.is_file(file):
         return False
     with registry.opened(file) as fd:
-        return lookup.is_tied(FileSource.of(fd), extension, damaged=damaged)
+        return test(FileSource.of(fd))
 
 
-def _write(file: Path, data: bytes, extension: str, host: Path, mode: int) -> None:
-    ours = _is_tied(file, extension, damaged=False)
+def _write(file: Path, data: bytes, ours: bool, host: Path, mode: int) -> None:
     if not ours and os.path.lexists(file):
         raise RefusedExists(
             f"{file} exists already, and was not put there for {host}",

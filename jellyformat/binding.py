@@ -1,4 +1,4 @@
-"""What ties a container to its host: the extensions `sidecar`, `directory` and `binding` (SPEC 14.6 to 14.8)."""
+"""What ties a container to its host: the extensions `sidecar` and `binding` (SPEC 14.6 and 14.8)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from jellyformat.msgpack import Value
 from jellyformat.weights import Leaf, root_of
 
 SIDECAR = "sidecar"
-DIRECTORY = "directory"
 BINDING = "binding"
 CHECK_LENGTH = 8
 _HASH_LENGTH = 32
@@ -107,20 +106,6 @@ def sidecar_of(extensions: Mapping[str, Value]) -> Sidecar | None:
         ):  # fmt: skip
             return Sidecar(name, size, digest)
     raise BadManifest("the extension sidecar is not as it has to be", requirement="JF-SDC-002")
-
-
-def is_in_directory(extensions: Mapping[str, Value]) -> bool:
-    """Whether there is the extension `directory`: the container was put into a directory of checkpoint files.
-
-    Raises:
-        BadManifest: it is not as SPEC 14.7 says (JF-DIR-003).
-    """
-    match extensions.get(DIRECTORY):
-        case None if DIRECTORY not in extensions:
-            return False
-        case {"kind": str(), **rest} if not rest:
-            return True
-    raise BadManifest("the extension directory is not as it has to be", requirement="JF-DIR-003")
 
 
 def binding_of(extensions: Mapping[str, Value]) -> Binding | None:

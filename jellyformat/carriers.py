@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from jellyformat import binding, registry
 from jellyformat.container import MAGIC, read_header, read_manifest
-from jellyformat.directories import FILE_NAME, ORBAX
+from jellyformat.directories import FILE_NAME, ORBAX, OTHER, kind_of
 from jellyformat.errors import JellyError
 from jellyformat.host import END_MAGIC, LOCATOR_LENGTH
 from jellyformat.msgpack import Value
@@ -71,10 +73,10 @@ def is_carried(path: bytes, size: int, root: bytes, known: dict[bytes, str | Non
 def _kind(directory: bytes, known: dict[bytes, str | None]) -> str | None:
     """The kind of a directory that carries a snapshot; None for others."""
     if directory not in known:
-        extensions = _extensions(directory + b"/" + FILE_NAME.encode())
-        found = (extensions or {}).get(binding.DIRECTORY)
-        kind = found.get("kind") if isinstance(found, dict) else None
-        known[directory] = kind if isinstance(kind, str) else None
+        known[directory] = None
+        if _extensions(directory + b"/" + FILE_NAME.encode()) is not None:
+            with contextlib.suppress(OSError):
+                known[directory] = kind_of(Path(os.fsdecode(directory))) or OTHER
     return known[directory]
 
 

@@ -12,9 +12,11 @@ from jellyformat import fileio, registry
 from jellyformat.errors import JellyError
 from jellyformat.source import FileSource
 
+HOST = "directory"
+"""The kind of host that a directory is."""
 FILE_NAME = "jellyformat.jelly"
 """The file in the directory that holds the container."""
-DCP, HUGGING_FACE, ORBAX = "dcp", "huggingface", "orbax"
+DCP, HUGGING_FACE, ORBAX, OTHER = "dcp", "huggingface", "orbax", "other"
 _CONFIGS = ("config.json", "adapter_config.json")
 _INDEX_HEAD = 1 << 16
 
@@ -25,7 +27,7 @@ class Directory:
 
     Attributes:
         path: Where it is.
-        kind: ``dcp``, ``huggingface`` or ``orbax``.
+        kind: ``dcp``, ``huggingface``, ``orbax``; ``other`` for one of no kind that carries a snapshot all the same.
     """
 
     path: Path
@@ -49,6 +51,8 @@ def named_by(path: Path) -> Directory | None:
         return None
     with fileio.system_errors(path, "nothing was changed"):
         kind = kind_of(path)
+    if kind is None and fileio.is_file(path / FILE_NAME):  # a framework's save call has put it there
+        kind = OTHER
     return None if kind is None else Directory(path, kind)
 
 

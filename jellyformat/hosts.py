@@ -53,7 +53,7 @@ def opened(named: Named, held: Holding, extensions: Extensions) -> Iterator[Host
 def _host_beside(named: Named, extensions: Extensions, resources: ExitStack) -> Host | None:
     if named.path is None:
         return None
-    if binding.is_in_directory(extensions):
+    if named.path.name == directories.FILE_NAME:
         directory = directories.named_by(named.path.parent)
         return None if directory is None else Host(str(directory.path), directory, None, None)
     sidecar = binding.sidecar_of(extensions)
@@ -99,14 +99,6 @@ def sha256_of(source: Source) -> bytes:
     for offset in range(0, source.size, CHUNK):
         hasher.update(read_exactly(source, offset, min(CHUNK, source.size - offset)))
     return hasher.digest()
-
-
-def check_directory(host: Host | None, extensions: Extensions) -> str:
-    """Where the directory is. Raises BadManifest where the extension is not as it has to be (JF-DIR-003)."""
-    binding.is_in_directory(extensions)
-    if host is None or not isinstance(host.place, Directory):
-        return "it is not in the directory that it was made for"
-    return f"in a directory of the kind {host.place.kind}"
 
 
 def check_binding(host: Host | None, extensions: Extensions, *, quick: bool) -> str:

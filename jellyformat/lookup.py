@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,9 +102,9 @@ def container_in(named: Named) -> Holding:
     """
     place = named.place
     if isinstance(place, Directory):
-        source = _beside(named, place.file, binding.DIRECTORY)
+        source = _beside(named, place.file, is_container)
         if source is not None:
-            return Holding(binding.DIRECTORY, place.kind, source, place.file)
+            return Holding(directories.HOST, place.kind, source, place.file)
         raise _none(named, place.file)
     try:
         found = registry.find(place)
@@ -124,14 +124,14 @@ def container_in(named: Named) -> Holding:
         raise NoSnapshot(f"{named.name} carries no snapshot", hint=f"{_HALF_CHANGED} {named.name}")
     if named.path is not None:
         for path in sidecar_paths(named.path):
-            source = _beside(named, path, binding.SIDECAR)
+            source = _beside(named, path, is_sidecar)
             if source is not None:
                 return Holding(binding.SIDECAR, "beside", source, path)
         raise _none(named, sidecar_paths(named.path)[0])
     if "://" in named.name and "?" not in named.name:
         with suppress(JellyError):  # a server may answer anything for what is not there
             source, name = named.resources.enter_context(registry.reading(named.name + SUFFIX))
-            if is_tied(source, binding.SIDECAR):
+            if is_sidecar(source):
                 return Holding(binding.SIDECAR, "beside", source, Path(name))
     raise _none(named, None)
 
@@ -143,20 +143,24 @@ def sidecar_paths(path: Path) -> tuple[Path, ...]:
     return (here,) if not path.is_symlink() else (here, real.with_name(real.name + SUFFIX))
 
 
-def is_tied(source: Source, extension: str, *, damaged: bool = True) -> bool:
-    """Whether a file is a container that was put beside a host, or into a directory.
+def is_container(source: Source) -> bool:
+    """Whether a file begins as a container does."""
+    return source.read_at(0, len(MAGIC)) == MAGIC
+
+
+def is_sidecar(source: Source, *, damaged: bool = True) -> bool:
+    """Whether a file is a container that was put beside a host.
 
     Args:
         source: The file.
-        extension: ``sidecar`` or ``directory``.
         damaged: What to say of a container that cannot tell.
     """
-    if source.read_at(0, len(MAGIC)) != MAGIC:
+    if not is_container(source):
         return False
     try:
-        return extension in read_extensions(source)
+        return binding.SIDECAR in read_extensions(source)
     except FormatError:
-        return damaged
+        return damaged  # whoever reads it says what is wrong
 
 
 def read_extensions(source: Source) -> Extensions:
@@ -182,18 +186,18 @@ def _is_half_changed(named: Named) -> bool:
     return named.path is not None and os.path.lexists(journal_path(Path(os.path.realpath(named.path))))
 
 
-def _beside(named: Named, path: Path, extension: str) -> Source | None:
+def _beside(named: Named, path: Path, test: Callable[[Source], bool]) -> Source | None:
     """The container in a file beside the host, or None."""
     if not fileio.is_file(path):
         return None
     source = FileSource.of(named.resources.enter_context(registry.opened(path)))
-    return source if is_tied(source, extension) else None
+    return source if test(source) else None
 
 
 def _none(named: Named, beside: Path | None) -> NoSnapshot:
     hint = f"put one in with: python -m jellyformat embed {named.name}"
     if beside is not None and fileio.is_file(beside):
         with suppress(JellyError), registry.opened(beside) as fd:
-            if FileSource.of(fd).read_at(0, len(MAGIC)) == MAGIC:
+            if is_container(FileSource.of(fd)):
                 hint = f"{beside} is a snapshot, but was not put there for it: name that file"
     return NoSnapshot(f"{named.name} carries no snapshot", hint=hint)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jellyformat import atomic, beside, container, directories, fileio, hosts, manifest, registry
-from jellyformat.binding import BINDING, DIRECTORY, SIDECAR, binding_of
+from jellyformat.binding import BINDING, SIDECAR, binding_of
 from jellyformat.errors import BadHost, FormatError, NoSnapshot, RefusedExists, RefusedHost, Usage
 from jellyformat.host import Adapter, Carried, Plan, Rewrite, SplicingAdapter
 from jellyformat.model import Manifest
@@ -161,8 +161,8 @@ def embed(
         if out is not None:
             raise RefusedHost(f"{host} is a directory, which is not copied", hint="nothing was changed; leave -o out")
         bound = _bound(snap, hosts.Host(str(host), directory, None, None), bind)
-        beside.put_into(directory, snap.data, bound, replace=replace)
-        return DIRECTORY
+        beside.put_into(directory, _tied(snap, bound), replace=replace)
+        return directories.HOST
     _check_no_directory(host)
     with atomic.locked(host, write=out is None) as target:
         found = _found(target, host)
@@ -228,7 +228,7 @@ def _bound(snap: Snapshot, host: hosts.Host, bind: bool) -> Value:
 
 def _tied(snap: Snapshot, bound: Value) -> bytes:
     """The container to lie in a host, without what tied it to another one."""
-    changes: dict[str, Value] = {SIDECAR: None, DIRECTORY: None, BINDING: bound}
+    changes: dict[str, Value] = {SIDECAR: None, BINDING: bound}
     try:
         touched = bound is not None or changes.keys() & snap.manifest.extensions.keys()
     except FormatError:  # as above
@@ -275,7 +275,7 @@ def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False
         if out is not None:
             raise RefusedHost(f"{host} is a directory, which is not copied", hint="nothing was changed; leave -o out")
         beside.take_out_of(directory)
-        return DIRECTORY
+        return directories.HOST
     _check_no_directory(host)
     new = None if out is None else Path(out)
     with atomic.locked(host, write=out is None) as target:

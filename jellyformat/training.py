@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from jellyformat import capture, layout, snapshots  # noqa: F401  (the first snapshot is not to wait for imports)
+from jellyformat.directories import FILE_NAME
 from jellyformat.errors import JellyError, NoRepository, Usage
 from jellyformat.newfile import write_new_file
 from jellyformat.paths import show_name
 from jellyformat.snapshots import Snapshot
 
 _RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
-DIRECTORY_FILE = "jellyformat.jelly"
-"""The file in a directory that holds its snapshot."""
 OVERRIDE = "JELLYFORMAT_RANKS"
 """The environment variable that says the same as ``ranks=``: ``first`` or ``all``."""
 _NODES = ("NODE_RANK", "LOCAL_RANK")
@@ -189,7 +188,7 @@ def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False)
     """
     try:
         if Path(path).is_dir():
-            write_new_file(Path(path) / DIRECTORY_FILE, [snap.to_bytes()], overwrite=True)
+            write_new_file(Path(path) / FILE_NAME, [snap.to_bytes()], overwrite=True)
         else:
             snapshots.embed(path, snap, replace=True)
     except Exception as error:
@@ -210,7 +209,7 @@ def embed_remotely(url: str, snap: Snapshot, *, strict: bool = False) -> None:
         from fsspec.core import url_to_fs
 
         filesystem, place = url_to_fs(url)
-        filesystem.pipe_file(f"{place}/{DIRECTORY_FILE}", snap.to_bytes())
+        filesystem.pipe_file(f"{place}/{FILE_NAME}", snap.to_bytes())
     except Exception as error:
         if strict:
             raise

@@ -172,8 +172,6 @@ def _verify_host(run: _Run, named: Named, held: Holding, quick: bool) -> None:
     with hosts.opened(named, held, extensions) as host:
         if binding.SIDECAR in extensions:
             run.check("sidecar", lambda: hosts.check_sidecar(host, extensions, quick=quick))
-        if binding.DIRECTORY in extensions:
-            run.check("directory", lambda: hosts.check_directory(host, extensions))
         if binding.BINDING in extensions:
             run.check("binding", lambda: hosts.check_binding(host, extensions, quick=quick))
 
