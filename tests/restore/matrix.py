@@ -20,7 +20,7 @@ OWN_RULES = frozenset(
         "autocrlf_true", "autocrlf_input", "attributes_everywhere", "lfs", "lfs_changed", "encrypted", "special_files",
         "unsafe_names", "bare", "bare_unborn", "filemode_false", "symlinks_false",
         "sparse_cone", "sparse_patterns", "sparse_index",
-        "sparse_file_present", "ignored_by_all_rules", "all_ignored", "replace_refs",
+        "sparse_file_present", "partial_clone_blobs_missing", "ignored_by_all_rules", "all_ignored", "replace_refs",
     )
 )  # fmt: skip
 LEFT_OUT = frozenset(("special_files", "unsafe_names", "encrypted", "device", "unreadable", "bare", "bare_unborn"))
