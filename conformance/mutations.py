@@ -241,7 +241,7 @@ def _hosts() -> list[tuple[str, str, str, str]]:
         (header, 'written.rstrip("~!")', 'written.rstrip("~")', "JF-SFT-002"),
         (text, "            if name in members:", "            if False:", sft1),
         (text, 'if b"\\\\" not in quoted:', "if True:", sft1),
-        (surgery, "GRAIN - (len(opening) + len(encoded) + len(closing)) % GRAIN",
+        (surgery, "step - (len(opening) + len(encoded) + len(closing) - rest) % step",
          "1 + (-1 - len(opening) - len(encoded) - len(closing)) % 8", "safetensors/embed"),
         (legacy, "if digest.digest() == header[40:72]:", "if True:", "trailer/legacy"),
     ]  # fmt: skip

@@ -126,6 +126,14 @@ class SplicingAdapter(Adapter, Protocol):
         """As ``plan_strip``, changing the length by multiples of ``block``. Raises RefusedHost where it cannot be."""
 
 
+@runtime_checkable
+class TensorAdapter(Adapter, Protocol):
+    """An adapter that can also put the container in as a tensor of the file's own, raw."""
+
+    def plan_embed_as_tensor(self, source: Source, container: bytes) -> Plan:
+        """As ``plan_embed``. Raises RefusedHost where it cannot be."""
+
+
 def locator(offset: int, container: bytes, host_length: int) -> bytes:
     """The 64 bytes of SPEC 14.1 for ``container`` at ``offset``, behind ``host_length`` bytes of the host's own."""
     head = struct.pack(">QQQ", offset, len(container), host_length)

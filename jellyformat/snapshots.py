@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from jellyformat import atomic, beside, container, directories, fileio, hosts, manifest, registry
 from jellyformat.binding import BINDING, SIDECAR, binding_of
 from jellyformat.errors import BadHost, FormatError, NoSnapshot, RefusedExists, RefusedHost, Usage
-from jellyformat.host import Adapter, Carried, Plan, Rewrite, SplicingAdapter
+from jellyformat.host import Adapter, Carried, Plan, Rewrite, SplicingAdapter, TensorAdapter
 from jellyformat.model import Manifest
 from jellyformat.msgpack import Value
 from jellyformat.reader import Container, open_container
@@ -129,6 +129,7 @@ def embed(
     replace: bool = False,
     bind: bool = False,
     in_place: bool = False,
+    as_tensor: bool = False,
 ) -> str:
     """Put a snapshot into a file or directory, or, where its own loader would no longer read it, beside it.
 
@@ -141,6 +142,8 @@ def embed(
         bind: Put in the hash of the weights too, for verify to tell whether they are still the same; reads all of them.
         in_place: Copy nothing of a file that would be written anew: the filesystem moves its content. Programs that
             have it open or mapped must not be using it; where that can be told it is refused.
+        as_tensor: In a safetensors file, as its last tensor, and not in the metadata (SPEC 14.4): no base64, and no
+            longer header, but loading the file gives one tensor more.
 
     Returns:
         The host's kind; ``sidecar`` where it is beside it, ``directory`` for a directory.
@@ -180,7 +183,7 @@ def embed(
             )
         bound = _bound(snap, hosts.Host(str(host), target.source, found.adapter, found.carried), bind)
         try:
-            _change(target, found.adapter, _tied(snap, bound), in_place=in_place, out=out)
+            _change(target, found.adapter, _tied(snap, bound), in_place=in_place, as_tensor=as_tensor, out=out)
         except RefusedHost as error:
             # other reasons may pass, and one that lies in the file is found before one beside it
             if error.requirement != "JF-HST-004" or out is not None or found.carried is not None:
@@ -192,12 +195,20 @@ def embed(
         return found.host
 
 
-def _change(target: atomic.Host, adapter: Adapter, data: bytes, *, in_place: bool, out: PathLike | None) -> None:
+def _change(
+    target: atomic.Host, adapter: Adapter, data: bytes, *, in_place: bool, as_tensor: bool, out: PathLike | None
+) -> None:
     """Put a container into a file, or into a new one."""
-    if in_place and isinstance(adapter, SplicingAdapter):
+    if as_tensor and not isinstance(adapter, TensorAdapter):
+        raise RefusedHost(
+            f"a {adapter.name} file has no place for a tensor of ours",
+            hint="nothing was changed; leave --as-tensor out, it is for safetensors files",
+        )
+    if in_place and not as_tensor and isinstance(adapter, SplicingAdapter):
         target.splice(adapter.plan_embed_in_place(target.source, data, target.block))
         return
-    plan = adapter.plan_embed(target.source, data)
+    planned = adapter.plan_embed_as_tensor if as_tensor and isinstance(adapter, TensorAdapter) else adapter.plan_embed
+    plan = planned(target.source, data)
     _check_plan(plan, in_place, adapter.name)
     target.apply(plan, out=None if out is None else Path(out))
 

@@ -64,17 +64,18 @@ class SafetensorsAdapter:
         """
         own, data = _own(source)
         step = _BLOCK if data.length >= _WORTH_BLOCKS else GRAIN
-        text, behind = with_metadata(own, container, step=step), b""
+        text = with_metadata(own, container, step=step)
         if len(text) > METADATA_FORM_MAX:
-            text, behind = with_tensor(own, len(container)), container
-        if len(text) > HEADER_MAX:
-            raise RefusedHost(
-                f"the safetensors header would have {len(text)} bytes, more than its readers take; "
-                "the file was not touched",
-                requirement="JF-HST-004",
-                hint="without -o, embed puts the snapshot into FILE.jelly beside it",
-            )
-        return _rewrite(text, data, behind)
+            return _with_tensor(own, data, container)
+        return _rewrite(text, data, b"")
+
+    def plan_embed_as_tensor(self, source: Source, container: bytes) -> Rewrite:
+        """How to put ``container`` in as the last tensor, named ``jellyformat``: raw, and seen by who lists tensors.
+
+        Raises:
+            BadHost, RefusedHost: as `plan_embed`.
+        """
+        return _with_tensor(*_own(source), container)
 
     def plan_strip(self, source: Source, carried: Carried) -> Rewrite:
         """How to take the container out: the text that was inserted, and in the tensor form its data.
@@ -154,6 +155,18 @@ def _own(source: Source) -> tuple[Header, Copy]:
             hint="nothing was changed; load the file, drop the tensor jellyformat, and save it again",
         )
     return parse_header(without(header, site), site.data_length), Copy(header.data_offset, site.data_length)
+
+
+def _with_tensor(own: Header, data: Copy, container: bytes) -> Rewrite:
+    text = with_tensor(own, len(container))
+    if len(text) > HEADER_MAX:
+        raise RefusedHost(
+            f"the safetensors header would have {len(text)} bytes, more than its readers take; "
+            "the file was not touched",
+            requirement="JF-HST-004",
+            hint="without -o, embed puts the snapshot into FILE.jelly beside it",
+        )
+    return _rewrite(text, data, container)
 
 
 def _rewrite(text: bytes, data: Copy, behind: bytes) -> Rewrite:

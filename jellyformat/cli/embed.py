@@ -19,6 +19,7 @@ from jellyformat.cli.snapshot import describe
 @click.option("--from", "source", type=click.Path(path_type=Path), help="A snapshot made before, in any file.")
 @click.option("--replace", is_flag=True, help="Take the place of a snapshot that is there.")
 @click.option("--bind", is_flag=True, help="Put in the hash of the weights, for verify to tell if they are the same.")
+@click.option("--as-tensor", is_flag=True, help="In safetensors: as the last tensor, not in the metadata.")
 @in_place_option
 @capture_options
 @json_option
@@ -30,6 +31,7 @@ def command(
     replace: bool,
     bind: bool,
     in_place: bool,
+    as_tensor: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -44,7 +46,7 @@ def command(
     else:
         snap = jellyformat.load(source)
         snap.open().check_hashes()  # a damaged one would stay unnoticed until it is needed
-    host = jellyformat.embed(file, snap, out=output, replace=replace, bind=bind, in_place=in_place)
+    host = jellyformat.embed(file, snap, out=output, replace=replace, bind=bind, in_place=in_place, as_tensor=as_tensor)
     target = output or file
     with jellyformat.open(target) as box:
         holder, digest = box.file, box.digest

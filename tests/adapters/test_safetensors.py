@@ -771,3 +771,28 @@ def test_importing_imports_no_framework() -> None:
         check=True,
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_as_a_tensor_on_request(tmp_path: Path) -> None:
+    """Replaced by either form, by the other, and stripped bit for bit; its own loader gives one tensor more."""
+    from safetensors.torch import load_file, save_file
+
+    path, other = tmp_path / "model.safetensors", tmp_path / "model.bin"
+    save_file({"w": torch.arange(6.0)}, path, metadata={"format": "pt"})
+    before = path.read_bytes()
+    data = (Path(__file__).parents[2] / "conformance" / "vectors" / "smallest.jelly").read_bytes()
+    snap = snapshots.Snapshot(data)
+    assert jellyformat.embed(path, snap, as_tensor=True) == "safetensors"
+    loaded = load_file(path)
+    assert loaded.keys() == {"w", "jellyformat"}
+    assert bytes(loaded["jellyformat"].tolist()) == data
+    assert jellyformat.load(path).data == data
+    jellyformat.embed(path, snap, replace=True)
+    assert load_file(path).keys() == {"w"}
+    jellyformat.embed(path, snap, replace=True, as_tensor=True)
+    jellyformat.strip(path)
+    assert path.read_bytes() == before
+    other.write_bytes(b"\0\1\2")
+    with pytest.raises(RefusedHost, match="no place for a tensor"):
+        jellyformat.embed(other, snap, as_tensor=True)
+    assert other.read_bytes() == b"\0\1\2"
