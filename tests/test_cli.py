@@ -44,11 +44,7 @@ def test_verify_many(repository: Path) -> None:
     (repository / "bad.jelly").write_bytes(data[:-1])
     (repository / "bare.bin").write_bytes(b"\0\1")
     done = jelly(repository, "verify", "good.jelly", "bad.jelly", "bare.bin", "--json", code=1)
-    decoder, text, reports = json.JSONDecoder(), done.stdout.decode(), []
-    while text.strip():
-        report, end = decoder.raw_decode(text.lstrip())
-        reports.append(report)
-        text = text.lstrip()[end:]
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
     assert [report["ok"] for report in reports] == [True, False, False]
     assert reports[1]["error"]["class"] == "truncated"
     assert reports[1]["error"]["requirement"] == "JF-HDR-004"

@@ -42,9 +42,9 @@ def say(text: str) -> None:
         click.echo(text)
 
 
-def print_json(value: object) -> None:
-    """JSON on stdout; bytes that are no UTF-8 as ``surrogateescape`` would write them, escaped."""
-    click.echo(json_module.dumps(value, indent=2, ensure_ascii=True))
+def print_json(value: object, *, line: bool = False) -> None:
+    """JSON on stdout, on one ``line`` or many; bytes that are no UTF-8 as ``surrogateescape`` writes them, escaped."""
+    click.echo(json_module.dumps(value, indent=None if line else 2, ensure_ascii=True))
 
 
 def path_text(path: bytes) -> str:

@@ -18,7 +18,7 @@ def command(files: tuple[str, ...], quick: bool, as_json: bool) -> int:
     """Check the snapshots in FILES: exit 0 if all are sound, 1 if one is damaged, 3 if a file has none.
 
     Checked too, without --quick: that a file is still the one a snapshot was put beside, and that the weights are
-    those that it was bound to (embed --bind). If not, the exit status is 1.
+    those that it was bound to (embed --bind). If not, the exit status is 1. With --json, each file has a line.
     """
     codes: list[int] = []
     for file in files:
@@ -27,13 +27,13 @@ def command(files: tuple[str, ...], quick: bool, as_json: bool) -> int:
         except JellyError as error:
             codes.append(error.exit_code)
             if as_json:
-                print_json(jellyformat.Report(file, False, None, None, None, error=error).to_json())
+                print_json(jellyformat.Report(file, False, None, None, None, error=error).to_json(), line=True)
             else:
                 fail(error, json=False)
             continue
         codes.append(0 if report.ok else 1)
         if as_json:
-            print_json(report.to_json())
+            print_json(report.to_json(), line=True)
         else:
             _print(report)
     return next((code for code in (1, 5, 4, 3) if code in codes), 0)
