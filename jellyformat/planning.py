@@ -177,7 +177,8 @@ class Planner:
         self._present, self._target = present, target
         self._available, self._umask = is_available, umask
         self._directories = check_consistent(target)
-        self._stays = {path for path in {*present.stays, *stays, *target.left} if path not in target.files}
+        self._asked = {*stays, *target.left}
+        self._stays = {path for path in {*present.stays, *self._asked} if path not in target.files}
         self._filtered = {part.prefix + path for part in present.repositories.values() for path in part.scan.filtered}
         self._file_mode = present.outer.repository.settings.boolean("core.filemode", default=True)
         self._real: dict[bytes, bool] = {b"": True}
@@ -196,7 +197,8 @@ class Planner:
             self._file(path, wanted)
         for path in sorted(self._directories):
             self._directory(path)
-        for path in sorted(self._target.absent - self._stays - self._directories):
+        # even what cannot be read goes from there, by its name: git would wait for a FIFO at a path it knows
+        for path in sorted(self._target.absent - self._asked - self._directories):
             if self._is_below_directories(path):
                 self._clear(path)
         self._unwanted()
