@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from jellyformat import blocks, lookup, manifest, msgpack, snapshots
+from jellyformat import binding, blocks, directories, hosts, lookup, manifest, msgpack, registry, snapshots
 from jellyformat.blocks import BlockWriter
 from jellyformat.container import ObjectRecord
 from jellyformat.directories import Directory
@@ -28,14 +28,14 @@ from jellyformat.snapshots import Snapshot
 from jellyformat.verifier import verify
 from jellyformat.version import __version__
 
-PROTOCOL = 1
+PROTOCOL = 2
 OK, FAULT, UNSUPPORTED = 0, 1, 2
 CAPABILITIES = {
     "protocol": PROTOCOL,
     "name": "jellyformat (Python reference)",
     "version": __version__,
-    "roles": ["read", "verify", "write", "embed", "restore"],
-    "hosts": ["jelly", "zip", "safetensors", "hdf5", "onnx", "trailer"],
+    "roles": ["read", "verify", "write", "embed", "restore", "bind"],
+    "hosts": ["jelly", "zip", "safetensors", "hdf5", "onnx", "trailer", binding.SIDECAR, directories.HOST],
     "object_formats": ["sha1", "sha256"],
     "batch": True,
 }
@@ -46,7 +46,10 @@ _OPTIONS = {
     "embed": ("host", "in", "container", "out"),
     "strip": ("host", "in", "out"),
     "restore": ("in", "out"),
+    "weights": ("host", "in"),
 }
+_WITHOUT_OUT = ("embed", "strip")
+"""Commands that change what lies beside the file, or in the directory, themselves."""
 _KINDS = {name.decode(): kind for kind, name in KIND_NAMES.items()}
 
 
@@ -136,23 +139,39 @@ def restore(path: Path, directory: Path) -> None:
             raise
 
 
+def weights(path: Path) -> dict[str, Any]:
+    """The binding to a host's weights."""
+    with lookup.named(path) as named:
+        if isinstance(named.place, Directory):
+            host = hosts.Host(named.name, named.place, None, None)
+        else:
+            found = registry.find(named.place)
+            host = hosts.Host(named.name, named.place, found.adapter, found.carried)
+        return {"binding": to_json(hosts.bind(host).to_value())}
+
+
 def _run(command: str, given: Mapping[str, str]) -> dict[str, Any]:
     path = Path(given["in"])
-    out = Path(given.get("out", ""))
+    out = Path(given["out"]) if "out" in given else None
     if command == "decode":
         return decode(path)
+    if command == "weights":
+        return weights(path)
+    if command == "embed":
+        snapshots.embed(path, Snapshot(Path(given["container"]).read_bytes()), out=out, replace=out is None)
+        return {}
+    if command == "strip":
+        snapshots.strip(path, out=out)
+        return {}
+    assert out is not None
     if command == "encode":
         encode(path, out)
     elif command == "restore":
         restore(path, out)
-    elif command == "extract":
+    else:
         with open_container(path) as box:
             out.write_bytes(box.to_bytes())
             return {"digest": box.digest}
-    elif command == "embed":
-        snapshots.embed(path, Snapshot(Path(given["container"]).read_bytes()), out=out)
-    else:
-        snapshots.strip(path, out=out)
     return {}
 
 
@@ -162,6 +181,8 @@ def _parse(args: list[str]) -> tuple[str, dict[str, str]]:
     if names is None:
         raise Usage(f"there is no command {command!r}")
     given = {name.removeprefix("--"): value for name, value in zip(rest[::2], rest[1::2], strict=False)}
+    if command in _WITHOUT_OUT and given.get("host") in (binding.SIDECAR, directories.HOST):
+        names = tuple(name for name in names if name != "out")
     if len(rest) % 2 or set(given) != set(names):
         raise Usage(f"{command} takes " + " ".join(f"--{name}" for name in names))
     if given.get("host", "jelly") not in CAPABILITIES["hosts"]:  # type: ignore[operator]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from conformance.runner import hosts
+from conformance.runner.place import Place, seen
 from conformance.runner.program import OK, UNSUPPORTED, Answer
 
 ENDINGS = {"encode": ".jelly", "extract": ".jelly"}
+SAYS = ("decode", "weights")
+"""Commands that write nothing."""
 
 
 class Asks(Protocol):
@@ -33,13 +35,20 @@ class Case:
     expect: dict[str, Any]
     directory: Path
     requirements: tuple[str, ...] = ()
+    place: Place | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether the program is to write something new; it changes a place itself, but for what it takes out."""
+        return self.command not in SAYS and (self.place is None or self.command == "extract")
 
     @property
     def out(self) -> Path:
         """What the program is to write."""
         if self.command == "restore":
             return self.directory / "parent" / "out"
-        return self.directory / ("out" + ENDINGS.get(self.command, "".join(self.files["in"].suffixes[-1:])))
+        ending = ENDINGS.get(self.command) or self.files["in"].suffix
+        return self.directory / f"out{ending}"
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -57,9 +66,15 @@ class Case:
             found += [f"--{name}", value]
         for argument, path in self.inputs.items():
             found += [f"--{argument}", str(path)]
-        if self.command != "decode":
+        if self.place is not None:
+            found += ["--in", str(self.place.make(self._there))]
+        if self.writes:
             found += ["--out", str(self.out)]
         return found
+
+    @property
+    def _there(self) -> Path:
+        return self.directory / "place"
 
     def judge(self, answer: Answer, ask: Asks, referee: Asks | None, *, reads: bool = True) -> tuple[list[str], str]:
         """What is wrong, and a note; ``reads`` says whether the program itself can decode what it encodes."""
@@ -70,6 +85,8 @@ class Case:
             for argument, path in self.inputs.items()
             if path.read_bytes() != self.files[argument].read_bytes()
         ]
+        if self.place is not None:
+            problems += self.place.problems(self._there, self.expect.get("after", {}))
         if answer.status == UNSUPPORTED:
             return [*problems, "answered 2, unsupported, though everything it needs is declared"], ""
         if "error" in self.expect:
@@ -83,8 +100,8 @@ class Case:
         wanted, note = self.expect["error"], ""
         problems = []
         if answer.status == OK:
-            problems.append(f"accepted, and is {wanted['class']} ({wanted.get('requirement')})")
-        elif answer.output["error"]["class"] != wanted["class"]:
+            problems.append(f"accepted, and is {wanted['class'] or 'to be refused'} ({wanted.get('requirement')})")
+        elif wanted["class"] is not None and answer.output["error"]["class"] != wanted["class"]:
             problems.append(f"rejected as {_error(answer)}, and is {wanted['class']} ({wanted.get('requirement')})")
         else:
             said = answer.output["error"].get("requirement")
@@ -92,37 +109,29 @@ class Case:
                 note = f"names {said}, the vector {wanted['requirement']}"
         if self.command == "restore":
             problems += _walk(self.directory / "parent", [])
-        elif self.out.exists() or self.out.is_symlink():
+        elif self.writes and (self.out.exists() or self.out.is_symlink()):
             problems.append("failed, and left a file behind")
         return problems, note
 
     def _judge_good(self, answer: Answer, ask: Asks, referee: Asks | None, reads: bool) -> list[str]:
-        if self.command == "decode":
+        if self.command in SAYS:
             return compare(self.expect["content"], answer.output)
         if self.command == "restore":
             return _walk(self.directory / "parent", self.expect["tree"])
+        readers = [who for who in (ask if reads else None, referee) if who is not None]
+        if not self.writes:
+            made = {name: item for name, item in self.expect["after"].items() if item and "content" in item}
+            return [
+                problem
+                for name, item in made.items()
+                if (self._there / name).is_file()
+                for problem in _judge_container(self._there / name, item["content"], readers)
+            ]
         if not self.out.is_file():
             return ["wrote no file"]
-        data = self.out.read_bytes()
         if self.command == "encode":
-            problems = hosts.check_header(data)
-            readers = [who for who in (ask if reads else None, referee) if who is not None]
-            if not readers:
-                problems.append("the program does not read, so that what it wrote has to be read by a --referee")
-            for who in readers:
-                problems += [] if problems else self._decoded(who)
-            return problems
-        return self._judge_output(data, ask)
-
-    def _decoded(self, who: Asks) -> list[str]:
-        answer = who.ask(["decode", "--in", str(self.out)])
-        if answer.status != OK:
-            return [f"what it wrote is rejected: {answer.fault or _error(answer)}"]
-        manifest = answer.output.get("manifest")
-        if not isinstance(manifest, dict):
-            return ["decode answers without a manifest"]
-        found = {**answer.output, "manifest": {key: item for key, item in manifest.items() if key != "blocks"}}
-        return compare(self.expect["content"], found)
+            return _judge_container(self.out, self.expect["content"], readers)
+        return self._judge_output(self.out.read_bytes(), ask)
 
     def _judge_output(self, data: bytes, ask: Asks) -> list[str]:
         wanted = self.expect["output"]
@@ -142,6 +151,27 @@ class Case:
         elif again.read_bytes() != container:
             problems.append("what was put in comes out changed")
         return problems
+
+
+def _judge_container(path: Path, content: dict[str, Any], readers: list[Asks]) -> list[str]:
+    """What is wrong with a container that the program chose the bytes of."""
+    problems = hosts.check_header(path.read_bytes())
+    if not readers:
+        problems.append("the program does not read, so that what it wrote has to be read by a --referee")
+    for who in readers:
+        problems += [] if problems else _decoded(who, path, content)
+    return problems
+
+
+def _decoded(who: Asks, path: Path, content: dict[str, Any]) -> list[str]:
+    answer = who.ask(["decode", "--in", str(path)])
+    if answer.status != OK:
+        return [f"what it wrote is rejected: {answer.fault or _error(answer)}"]
+    manifest = answer.output.get("manifest")
+    if not isinstance(manifest, dict):
+        return ["decode answers without a manifest"]
+    found = {**answer.output, "manifest": {key: item for key, item in manifest.items() if key != "blocks"}}
+    return compare(content, found)
 
 
 def _error(answer: Answer) -> str:
@@ -191,26 +221,6 @@ def _make_parent(parent: Path) -> None:
         path.write_bytes(content)
 
 
-def _seen(root: bytes) -> dict[bytes, tuple[str, bytes]]:
-    """Everything below a directory, by path: its type, and its content or target; no link is followed."""
-    found: dict[bytes, tuple[str, bytes]] = {}
-    for base, directories, names in os.walk(root):
-        for name in directories + names:
-            path = os.path.join(base, name)  # noqa: PTH118  # paths are bytes here
-            mode = os.lstat(path).st_mode
-            key = path[len(root) + 1 :]
-            if stat.S_ISLNK(mode):
-                found[key] = ("link", os.readlink(path))  # noqa: PTH115
-            elif stat.S_ISDIR(mode):
-                found[key] = ("directory", b"")
-            elif stat.S_ISREG(mode):
-                with open(path, "rb") as file:
-                    found[key] = ("executable" if mode & 0o100 else "file", file.read())
-            else:
-                found[key] = ("special", b"")
-    return found
-
-
 def _walk(parent: Path, tree: list[dict[str, Any]]) -> list[str]:
     """Compare all that is below the parent directory with what was there and what is to be there."""
     wanted: dict[bytes, tuple[str, bytes]] = {b"beside": ("directory", b"")}
@@ -221,7 +231,7 @@ def _walk(parent: Path, tree: list[dict[str, Any]]) -> list[str]:
         while b"/" in path:
             path = path.rpartition(b"/")[0]
             wanted.setdefault(path, ("directory", b""))
-    found = _seen(os.fsencode(parent))
+    found = seen(os.fsencode(parent))
     if found.get(b"out") == ("directory", b""):
         wanted.setdefault(b"out", ("directory", b""))
     problems = []

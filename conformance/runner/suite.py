@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from conformance.runner.judge import Case
+from conformance.runner.place import Place
 from conformance.runner.program import UNSUPPORTED, Answer, Batch, Program
 
-PROTOCOL = 1
+PROTOCOL = 2
 SAMPLES = 3
 """How many vectors are tried of each feature that the program does not declare."""
 SINGLE_EVERY = 25
@@ -34,13 +35,15 @@ class Vector:
     options: dict[str, str]
     expect: dict[str, Any]
     why: str
+    place: Place | None = None
 
     @property
     def profile(self) -> str:
         """The one profile that it belongs to."""
         host = next((need for need in sorted(self.needs) if need.startswith("host:") and need != "host:jelly"), None)
         if host is not None and "role:restore" not in self.needs:
-            return host.replace("host:", "embed:") if "role:embed" in self.needs else host
+            kind = "bind" if "role:bind" in self.needs else "embed" if "role:embed" in self.needs else "host"
+            return host.replace("host", kind, 1)
         return next(role for role in ("restore", "write", "verify", "read") if f"role:{role}" in self.needs)
 
 
@@ -50,6 +53,8 @@ def load(directory: Path) -> list[Vector]:
     for path in sorted(directory.rglob("*.json")):
         entry = json.loads(path.read_bytes())
         files = {argument: path.parent / name for argument, name in entry["files"].items()}
+        there = entry.get("place")
+        place = there and Place(there["in"], {name: path.parent / file for name, file in there["files"].items()})
         found.append(
             Vector(
                 entry["name"],
@@ -60,6 +65,7 @@ def load(directory: Path) -> list[Vector]:
                 entry.get("options", {}),
                 entry["expect"],
                 entry["why"],
+                place,
             )
         )
     return found
@@ -130,13 +136,14 @@ def _ask_capabilities(program: Program) -> Answer:
             return Answer(None, None, f"{key} in capabilities is no array of str")
         if known and not set(value) <= known:
             return Answer(None, None, f"{key} in capabilities has {', '.join(sorted(set(value) - known))}")
-    if "verify" in said.get("roles", []) and "read" not in said["roles"]:
-        return Answer(None, None, "capabilities have the role verify without the role read")
+    for role, needed in (("verify", "read"), ("bind", "verify")):
+        if role in said.get("roles", []) and needed not in said["roles"]:
+            return Answer(None, None, f"capabilities have the role {role} without the role {needed}")
     return answer
 
 
 _KNOWN = {
-    "roles": frozenset({"read", "verify", "write", "embed", "restore"}),
+    "roles": frozenset({"read", "verify", "write", "embed", "restore", "bind"}),
     "hosts": frozenset(),
     "object_formats": frozenset({"sha1", "sha256"}),
 }
@@ -155,7 +162,7 @@ def _samples(vectors: Iterable[Vector], features: frozenset[str]) -> list[Vector
         if len(lacking) != 1 or "error" in vector.expect:
             continue
         feature = next(iter(lacking))
-        if feature == "role:verify" or (feature.startswith("host:") and "host" not in vector.options):
+        if feature == "role:verify" or (feature.startswith(("host:", "role:bind")) and "host" not in vector.options):
             continue
         if taken.get(feature, 0) < SAMPLES:
             taken[feature] = taken.get(feature, 0) + 1
@@ -238,7 +245,15 @@ def run(
 def _try(ask: Program | Batch, vector: Vector, sampled: bool, referee: Program | None, reads: bool) -> tuple[str, str]:
     """What is wrong with the answer to a vector, and what is to be noted."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
-        case = Case(vector.command, vector.files, vector.options, vector.expect, Path(directory), vector.requirements)
+        case = Case(
+            vector.command,
+            vector.files,
+            vector.options,
+            vector.expect,
+            Path(directory),
+            vector.requirements,
+            vector.place,
+        )
         answer = ask.ask(case.arguments())
         if sampled:
             if answer.status == UNSUPPORTED:

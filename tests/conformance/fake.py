@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 CAPABILITIES: dict[str, Any] = {
-    "protocol": 1,
+    "protocol": 2,
     "roles": ["read", "verify", "embed", "restore"],
     "hosts": ["jelly", "zip", "safetensors", "trailer"],
     "batch": True,
 }
 DECLARED: dict[str, dict[str, Any]] = {
-    "protocol-2": {"protocol": 2},
+    "protocol-1": {"protocol": 1},
     "role-unknown": {"roles": ["read", "fly"]},
     "roles-no-array": {"roles": "read"},
     "verify-without-read": {"roles": ["verify"]},

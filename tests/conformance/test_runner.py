@@ -102,7 +102,7 @@ def test_a_process_that_died_in_batch_mode_is_started_again(vectors: Path) -> No
     assert list(outcomes(report).values()).count("passed") == 4
 
 
-@pytest.mark.parametrize("fault", ["protocol-2", "role-unknown", "roles-no-array", "verify-without-read"])
+@pytest.mark.parametrize("fault", ["protocol-1", "role-unknown", "roles-no-array", "verify-without-read"])
 def test_capabilities_are_checked(vectors: Path, fault: str) -> None:
     status, text, report = run(vectors, fault)
     assert status == 1
@@ -157,7 +157,7 @@ from jellyformat import conformance
 given = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 state = Path(__file__).with_suffix(".json")
 if sys.argv[1] == "capabilities":
-    print(json.dumps({"protocol": 1, "roles": ["read", "verify", "write"], "hosts": ["jelly"]}))
+    print(json.dumps({"protocol": 2, "roles": ["read", "verify", "write"], "hosts": ["jelly"]}))
 elif sys.argv[1] == "encode":
     logical = json.loads(Path(given["--in"]).read_bytes())
     state.write_text(json.dumps(logical))

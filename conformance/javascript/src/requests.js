@@ -8,7 +8,7 @@ export const FAULT = 1;
 export const UNSUPPORTED = 2;
 
 const CAPABILITIES = {
-  protocol: 1,
+  protocol: 2,
   name: 'jellyformat for JavaScript',
   roles: ['read', 'verify'],
   hosts: HOSTS,
