@@ -35,8 +35,11 @@ AREAS = (
     "restore",
     "hdf5",
     "onnx",
+    "sidecar",
+    "directory",
+    "binding",
 )
-LIMIT = 4 << 20
+LIMIT = 5 << 20
 """Bytes that all vectors together may have."""
 
 

@@ -11,6 +11,7 @@ from conformance.generate import derive
 from conformance.generate.draft import Draft
 
 READ, VERIFY, RESTORE, WRITE, EMBED = "role:read", "role:verify", "role:restore", "role:write", "role:embed"
+BIND = "role:bind"
 Json = dict[str, Any]
 
 
@@ -28,6 +29,8 @@ class Vector:
         why: What is wrong, or what is shown.
         files: What the command works on: argument name to ending and bytes.
         options: Arguments that are no files.
+        place: Files that lie together in a directory, by path; what ``named`` says of them is ``in``.
+        named: The path in that directory; ``.`` for the directory itself.
     """
 
     area: str
@@ -39,6 +42,8 @@ class Vector:
     why: str
     files: dict[str, tuple[str, bytes]]
     options: Json = field(default_factory=dict)
+    place: dict[str, bytes] = field(default_factory=dict)
+    named: str = "."
 
     def written(self, made_by: str) -> dict[str, bytes]:
         """The files of the vector, by name."""
@@ -49,12 +54,17 @@ class Vector:
             if name in found:
                 raise ValueError(f"{self.area}/{name} twice")
             found[name], names[argument] = data, name
+        there = {}
+        for number, (path, data) in enumerate(self.place.items()):
+            name = f"{self.name}.place{number}.bin"  # whatever it is called there: no vector
+            found[name], there[path] = data, name
         entry: Json = {
             "name": f"{self.area}/{self.name}",
             "requirements": sorted(self.requirements),
             "command": self.command,
             "needs": sorted(self.needs),
             "files": names,
+            **({"place": {"in": self.named, "files": there}} if there else {}),
             **({"options": self.options} if self.options else {}),
             "expect": self.expect,
             "why": self.why,

@@ -22,4 +22,5 @@ export const LIMITS = Object.freeze({
   component: 255,
   path: 4096,
   components: 256,
+  weights: 1_000_000,
 });

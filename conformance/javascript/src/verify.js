@@ -2,6 +2,7 @@
 import { fail } from './errors.js';
 import { hexOf, printable, unbinary } from './bytes.js';
 import { allStates } from './manifest.js';
+import { checkExtensions } from './extensions.js';
 import { checkStrict, COMMIT, TREE, BLOB, DIRECTORY, SUBMODULE, REGULAR, EXECUTABLE, KIND_NAMES } from './objects.js';
 import { deriveSummary, flatTrees } from './summary.js';
 
@@ -206,5 +207,6 @@ export async function verify(container) {
   const wrong = derived && difference(derived, manifest.summary);
   if (wrong) fail('mismatch.summary', 'JF-SUM-001', `summary.${wrong} is not what the state says`);
   note('summary', derived ? 'as the state and the objects say' : 'not checked: trees of this thin container are not in it');
+  checkExtensions(manifest.extensions);
   return checks;
 }
