@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from conformance.mutations_tied import beside, bindings
+
 
 class Mutation(NamedTuple):
     """One mutant."""
@@ -299,6 +301,8 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         *(("checks.py", *rest) for rest in _checks()),
         *(("summary.py", *rest) for rest in _summary()),
         *_hosts(),
+        *beside(),
+        *bindings(),
         *_rest(),
     ]
 )

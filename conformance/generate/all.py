@@ -37,6 +37,7 @@ AREAS = (
     "onnx",
     "sidecar",
     "directory",
+    "weights",
     "binding",
 )
 LIMIT = 5 << 20

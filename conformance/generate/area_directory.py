@@ -46,7 +46,9 @@ def add(
     """A vector of a directory."""
     options = {} if command == "decode" else {"host": "directory"}
     files = {} if box is None else {"container": ("jelly", box)}
-    area.add(Vector(area.name, name, tuple(ids.split()), command, (role, HOST), expect, why, files, options, place, named))
+    area.add(
+        Vector(area.name, name, tuple(ids.split()), command, (role, HOST), expect, why, files, options, place, named)
+    )
 
 
 def _found(area: Area) -> None:
@@ -104,7 +106,10 @@ def _embed(area: Area) -> None:
         "orbax-text": ("_METADATA that is no JSON text", {"_METADATA": b"[]"}),
         "config-text": ("config.json that is no JSON text", {**MODEL, "config.json": b'x{"a": 1}'}),
         "config-alone": ("nothing but config.json", {"config.json": b"{}"}),
-        "config-npz": ("no weight file that is one", {"config.json": b"{}", "m.safetensors": b"text", "m.bin": b"text"}),
+        "config-no-weights": (
+            "files with the names of weight files that are none",
+            {"config.json": b"{}", "m.safetensors": b"text", "m.bin": b"text"},
+        ),
         "config-zip": ("a .bin that is a zip and none of torch", {"config.json": b"{}", "m.bin": arrays().build()}),
         "index-no-map": ("an index without a weight_map", {"model.safetensors.index.json": b'{"metadata": {}}'}),
         "index-text": ("an index that is no JSON text", {"model.safetensors.index.json": b'"weight_map" {'}),

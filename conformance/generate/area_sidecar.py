@@ -30,7 +30,7 @@ def make() -> Area:
     return area
 
 
-def tie(host: bytes = TEXT, name: bytes = NAME.encode(), **said: Value) -> Value:
+def tie(host: bytes = TEXT, name: Value = b"weights.json", **said: Value) -> Value:
     """The extension `sidecar`."""
     return {"name": name, "sha256": hashlib.sha256(host).digest(), "size": len(host), **said}
 
@@ -75,12 +75,8 @@ def _add(
     named: str = NAME, role: str = READ, needs: tuple[str, ...] = (), files: dict[str, tuple[str, bytes]] | None = None,
 ) -> None:  # fmt: skip
     options = {} if command == "decode" else {"host": "sidecar"}
-    given = files or {}
-    area.add(
-        Vector(
-            area.name, name, tuple(ids.split()), command, (role, HOST, *needs), expect, why, given, options, place, named
-        )
-    )  # fmt: skip
+    given, wanted = files or {}, (role, HOST, *needs)
+    area.add(Vector(area.name, name, tuple(ids.split()), command, wanted, expect, why, given, options, place, named))
 
 
 def _found(area: Area) -> None:

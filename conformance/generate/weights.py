@@ -62,7 +62,7 @@ def bound(to: Value, **more: Value) -> Draft:
 
 
 def zeros(count: int) -> bytes:
-    """A deflate stream of as many zeros: fixed Huffman codes, a zero and then copies of 258 bytes from 1 byte before."""
+    """A deflate stream of as many zeros: in fixed Huffman codes, nearly all copies of 258 bytes from 1 before."""
     copies, rest = divmod(count - 1, 258)
     bits = "1" + "10" + "00110000" * (1 + rest) + ("11000101" + "00000") * copies + "0000000"
     bits += "0" * (-len(bits) % 8)

@@ -25,6 +25,7 @@ DECLARED: dict[str, dict[str, Any]] = {
     "role-unknown": {"roles": ["read", "fly"]},
     "roles-no-array": {"roles": "read"},
     "verify-without-read": {"roles": ["verify"]},
+    "bind-without-verify": {"roles": ["read", "bind"]},
     "read-only": {"roles": ["read"]},
     "restore-hidden": {"roles": ["read", "verify", "embed"]},
 }

@@ -102,7 +102,9 @@ def test_a_process_that_died_in_batch_mode_is_started_again(vectors: Path) -> No
     assert list(outcomes(report).values()).count("passed") == 4
 
 
-@pytest.mark.parametrize("fault", ["protocol-1", "role-unknown", "roles-no-array", "verify-without-read"])
+@pytest.mark.parametrize(
+    "fault", ["protocol-1", "role-unknown", "roles-no-array", "verify-without-read", "bind-without-verify"]
+)
 def test_capabilities_are_checked(vectors: Path, fault: str) -> None:
     status, text, report = run(vectors, fault)
     assert status == 1
@@ -183,6 +185,58 @@ def test_a_referee_sees_what_a_writer_says_otherwise_than_it_writes(tmp_path: Pa
     status, text, _ = run(directory, "liar", "--referee", json.dumps(REFERENCE), program=liar)
     assert status == 1
     assert "manifest.provenance.tool is 'something else'" in text
+
+
+PLACED = """
+import json, shutil, sys
+from pathlib import Path
+from jellyformat import conformance
+fault, args = sys.argv[1], sys.argv[2:]
+given = dict(zip(args[1::2], args[2::2]))
+status, output = conformance.answer(args)
+if "--host" in given:
+    host = Path(given["--in"])
+    sidecar = host.with_name(host.name + ".jelly")
+    if fault == "removes":
+        sidecar.unlink(missing_ok=True)
+    elif fault == "keeps" and not sidecar.exists():
+        sidecar.write_bytes(b"x")
+    elif fault == "changes":
+        host.write_bytes(b"x")
+    elif fault == "litters":
+        host.with_name("new").write_bytes(b"x")
+    elif fault == "untied" and args[0] == "embed" and status == 0:
+        shutil.copy(given["--container"], sidecar)
+    elif fault == "other-class" and status == 1:
+        output["error"]["class"] = "refused.other"
+    elif fault == "accepts":
+        status = 0
+print(json.dumps(output))
+sys.exit(status)
+"""
+PLACES = {
+    "sidecar/embed": {"removes", "changes", "litters", "untied"},
+    "sidecar/embed-taken-text": {"removes", "changes", "litters", "accepts"},
+    "sidecar/strip": {"keeps", "changes", "litters"},
+    "sidecar/strip-bytes": {"removes", "changes", "litters", "accepts", "other-class"},
+    "sidecar/found": set[str](),
+}
+
+
+@pytest.mark.parametrize(
+    "fault", ["none", "removes", "keeps", "changes", "litters", "untied", "accepts", "other-class"]
+)
+def test_a_directory_of_several_files_is_walked(fault: str, tmp_path: Path) -> None:
+    for name in PLACES:
+        source = ROOT / "conformance" / "vectors" / name
+        target = tmp_path / "vectors" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for path in source.parent.glob(f"{source.name}.*"):
+            shutil.copy(path, target.parent)
+    (tmp_path / "placed.py").write_text(PLACED)
+    _, text, report = run(tmp_path / "vectors", fault, program=[sys.executable, str(tmp_path / "placed.py"), fault])
+    failed = {name for name, outcome in outcomes(report).items() if outcome == "failed"}
+    assert failed == {name for name, faults in PLACES.items() if fault in faults}, text
 
 
 def python(code: str) -> str:

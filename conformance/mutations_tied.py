@@ -1,0 +1,117 @@
+"""The mutants of what ties a container to its host: sidecars, directories, bindings (SPEC 14.6 to 14.8)."""
+
+from __future__ import annotations
+
+
+def beside() -> list[tuple[str, str, str, str]]:
+    """Of sidecars and directories (SPEC 14.6, 14.7)."""
+    lookup, beside, hosts, binding, directories = "lookup.py", "beside.py", "hosts.py", "binding.py", "directories.py"
+    return [
+        (lookup, "return binding.SIDECAR in read_extensions(source)", "return True", "JF-SDC-001"),
+        (lookup, "        return damaged  # whoever", "        return False  # whoever", "sidecar/damaged JF-SDC-006"),
+        (lookup, "for name in (*names, os.fsdecode(sidecar.name)):", "for name in names:", "JF-SDC-003"),
+        (
+            lookup,
+            "for name in (*names, os.fsdecode(sidecar.name)):",
+            "for name in (os.fsdecode(sidecar.name),):",
+            "JF-SDC-003",
+        ),
+        (
+            lookup,
+            "_beside(named, place.file, is_container)",
+            "_beside(named, place.file, lambda _: True)",
+            "JF-DIR-002",
+        ),
+        (binding, "not rest and len(digest) == _HASH_LENGTH", "len(digest) == _HASH_LENGTH", "JF-SDC-002"),
+        (binding, "not rest and len(digest) == _HASH_LENGTH", "not rest", "JF-SDC-002"),
+        (binding, 'not set(name) & set(b"/\\0") and name not in', "name not in", "JF-SDC-002"),
+        (binding, 'and name not in (b".", b"..")', "", "JF-SDC-002"),
+        (
+            binding,
+            "and 0 < len(name) <= limits.COMPONENT_BYTES",
+            "and len(name) <= limits.COMPONENT_BYTES",
+            "JF-SDC-002",
+        ),
+        (binding, "return not isinstance(value, bool) and value >= 0", "return value >= 0", "JF-SDC-002"),
+        (hosts, "return place.size == sidecar.size and (quick", "return True and (quick", "JF-SDC-003"),
+        (hosts, "(quick or sha256_of(place) == sidecar.sha256)", "True", "JF-SDC-003 JF-SDC-006"),
+        (
+            beside,
+            "_write(file, data, _is(file, _is_sound_sidecar), path,",
+            "_write(file, data, True, path,",
+            "JF-SDC-004",
+        ),
+        (beside, "        if not same:", "        if False:", "JF-SDC-006"),
+        (beside, "changes = {SIDECAR: sidecar.to_value(), BINDING: bound}", "changes = {BINDING: bound}", "JF-SDC-007"),
+        ("snapshots.py", "{SIDECAR: None, BINDING: bound}", "{BINDING: bound}", "JF-SDC-007"),
+        (beside, "_is(directory.file, is_sound), directory.path", "True, directory.path", "JF-DIR-003"),
+        (beside, "        if not is_sound(held.source):", "        if False:", "JF-DIR-004"),
+        (
+            "snapshots.py",
+            "    if fileio.is_directory(path):\n        message",
+            "    if False:\n        message",
+            "JF-DIR-001",
+        ),
+        (directories, 'return DCP if _head(path / ".metadata", 1) == b"\\x80" else None', "return DCP", "JF-DIR-001"),
+        (
+            directories,
+            'if ".metadata" in names and any(name.endswith(".distcp") for name in names):',
+            'if ".metadata" in names:',
+            "JF-DIR-001",
+        ),
+        (directories, "(is_model and any(True for _ in weight_files(path)))", "is_model", "JF-DIR-001"),
+        (directories, """and b'"weight_map"' in head""", "", "JF-DIR-001"),
+        (directories, "and _host_kind(path / name) == host]", "]", "JF-DIR-001"),
+    ]
+
+
+def bindings() -> list[tuple[str, str, str, str]]:
+    """Of bindings (SPEC 14.8)."""
+    binding, hosts, weights = "binding.py", "hosts.py", "weights.py"
+    zips, tensors = "jellyformat_zip/_weights.py", "jellyformat_safetensors/weights.py"
+    return [
+        (zips, "if is_listed_name(entry.name) or (torch", "if (torch", "JF-BND-001"),
+        (zips, " or (torch and name == _UNSTABLE)", "", "weights/zip"),
+        (zips, "if torch else entry.name\n", "\n", "weights/zip"),
+        (zips, "entry.flags & FLAG_ENCRYPTED or ", "", "JF-BND-007"),
+        (zips, " or entry.method not in (STORED, DEFLATED)", "", "JF-BND-007"),
+        (zips, "if left < 0:", "if False:", "JF-BND-004"),
+        (zips, "if done != self.size or not decoder.eof:", "if not decoder.eof:", "JF-BND-004"),
+        (zips, "if done != self.size or not decoder.eof:", "if done != self.size:", "JF-BND-004"),
+        (tensors, "if name in (METADATA, MEMBER):", "if name == METADATA:", "JF-BND-001"),
+        (tensors, "if end > header.data_length or left < 0:", "if end > header.data_length:", "JF-BND-004"),
+        (tensors, "if len(text) <= _LONGEST_ENTRY:", "if True:", "weights/tensors"),
+        (tensors, "0 <= begin <= end and all", "all", "weights/tensors"),
+        (binding, "not rest and len(root) == _HASH_LENGTH", "len(root) == _HASH_LENGTH", "JF-BND-002"),
+        (binding, "not rest and len(root) == _HASH_LENGTH", "not rest", "JF-BND-002"),
+        (binding, " and count <= limits.WEIGHTS", "", "JF-BND-002"),
+        (binding, "if named is not None and len(named) == count:", "if named is not None:", "JF-BND-002"),
+        (binding, "if all(one <= two for one, two in pairwise(named)) else None", "", "JF-BND-002"),
+        (binding, " if len(check) == CHECK_LENGTH:", ":", "JF-BND-002"),
+        (binding, "    if self.kind != other.kind:", "    if False:", "JF-BND-003"),
+        (
+            binding,
+            "if (self.count, self.root) == (other.count, other.root):",
+            "if self.count == other.count:",
+            "JF-BND-003",
+        ),
+        (
+            binding,
+            "if (self.count, self.root) == (other.count, other.root):",
+            "if self.root == other.root:",
+            "JF-BND-003",
+        ),
+        (binding, "or self.named == other.named", "or True", "JF-BND-003"),
+        (hosts, "    if difference := bound.difference(found):", '    if difference := "":', "JF-BND-003"),
+        (
+            hosts,
+            "    if host.carried is None or host.adapter is None:\n        return place",
+            "    if True:\n        return place",
+            "JF-BND-001",
+        ),
+        (hosts, 'os.fsencode(path.name) + b"/"', 'b""', "weights/directory"),
+        (weights, "    return sorted(set(leaves))", "    return sorted(leaves)", "weights/zip-twice"),
+        (weights, "CHUNK = 4 << 20", "CHUNK = 8 << 20", "weights/zip-piece"),
+        ("directories.py", "if file != directory.file and fileio", "if fileio", "weights/directory"),
+        ("snapshots.py", "    if difference:\n", "    if False:\n", "JF-BND-006"),
+    ]
