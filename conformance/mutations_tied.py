@@ -41,6 +41,7 @@ def beside() -> list[tuple[str, str, str, str]]:
             "_write(file, data, True, path,",
             "JF-SDC-004",
         ),
+        (beside, "lookup.is_sidecar(source, damaged=False)", "lookup.is_sidecar(source)", "JF-SDC-004"),
         (beside, "        if not same:", "        if False:", "JF-SDC-006"),
         (beside, "changes = {SIDECAR: sidecar.to_value(), BINDING: bound}", "changes = {BINDING: bound}", "JF-SDC-007"),
         ("snapshots.py", "{SIDECAR: None, BINDING: bound}", "{BINDING: bound}", "JF-SDC-007"),

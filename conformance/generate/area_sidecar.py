@@ -221,8 +221,9 @@ def _embed(area: Area) -> None:
     why = "an extension about another host is replaced"
     embed("embed-tied", "JF-SDC-007", why, {NAME: TEXT}, wanted, sidecar(tie(b"other", b"other")).build())
     taken = {"text": b"nothing\n", "empty": b"", "container": other(), "zip": arrays().build()}
+    taken |= {"damaged": damaged(sidecar()), "cut-off": sidecar().build()[:200]}
     for name, data in taken.items():
-        why = f"the name is taken by a file that is no sidecar, which stays: {name}"
+        why = f"the name is taken by a file that is no sidecar, or a damaged one, and it stays: {name}"
         embed(f"embed-taken-{name}", "JF-SDC-004", why, {NAME: TEXT, BESIDE: data}, error(None, "JF-SDC-004"))
 
 

@@ -28,7 +28,8 @@ from conformance.generate.zips import DEFLATED, Item, Zip, embedded
 BROKEN, REFUSED = "JF-BND-004", "JF-BND-007"
 W = Weight(b"w", DATA, "F32", (2,))
 NPZ = entries((b"a.npy", b"\x93NUMPY a"), (b"b.npy", b"\x93NUMPY b"))
-TORCH = entries(*((item.name.partition(b"/")[2], item.data) for item in torch().items))
+TORCH_ITEMS = [(item.name.partition(b"/")[2], item.data) for item in torch().items]
+TORCH = entries(*TORCH_ITEMS)
 ENCRYPTED = Item(b"c", b"c", local={"flags": 1}, central={"flags": 1})
 Place = dict[str, bytes]
 
@@ -92,6 +93,11 @@ def _zips(area: Area) -> None:
         "torch": ("entries of torch, without their root", REFUSED, torch().build(), TORCH),
         "torch-root": ("the same with another root", REFUSED, other_root.build(), TORCH),
         "torch-id": ("the same with an id of the saving, which is left out", REFUSED, unstable.build(), TORCH),
+        "torch-no-root": (
+            "entries of torch of whose names nothing would be left without the root", REFUSED,
+            torch(Item(b"top", b"1"), Item(b"archive/", b"")).build(),
+            entries(*TORCH_ITEMS, (b"top", b"1"), (b"archive/", b"")),
+        ),
         "carried": ("a container in the unlisted form", "JF-BND-001", embedded(arrays(), box), NPZ),
         "carried-listed": (
             "a container in the listed form", "JF-BND-001", embedded(torch(), box, listed=listed), TORCH,
