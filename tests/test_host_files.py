@@ -318,7 +318,7 @@ def test_what_is_no_file(kind: str, tmp_path: Path, repository: Path) -> None:
         os.mkfifo(path)
     else:
         path.symlink_to("nowhere.pt")
-    done = jelly(repository, "embed", str(path), code=3 if kind == "dangling" else 5)
+    done = jelly(repository, "embed", str(path), code={"directory": 4, "fifo": 5, "dangling": 3}[kind])
     said = done.stderr.decode()
     assert str(path) in said
     assert {"directory": "is a directory", "fifo": "not a regular file", "dangling": "does not exist"}[kind] in said
