@@ -78,7 +78,7 @@ def exclude_maker(
     base = now if excludes is None or prefix not in excludes else excludes[prefix]
     own, lines = _split(base or b"")
     left = [path[len(prefix) :] for path in (*present.ignored, *sorted(stays)) if path.startswith(prefix)]
-    left = [path for path in left if present.repository_of(prefix + path.rstrip(b"/")).prefix == prefix]
+    left = [path for path in left if _home(present, target, prefix + path.rstrip(b"/")) == prefix]
     used = target.files.keys() | target.directories.keys()
     used |= {above for path in used for above in ancestors(path)}
     left = [path for path in left if prefix + path.rstrip(b"/") not in used]
@@ -104,6 +104,14 @@ def exclude_maker(
         return None if content == now else content
 
     return make
+
+
+def _home(present: Present, target: Target, path: bytes) -> bytes:
+    """The prefix of the innermost repository that a path is in, of those that stay."""
+    prefix = present.repository_of(path).prefix
+    while prefix and prefix not in target.repositories:
+        prefix = present.repository_of(prefix[:-1]).prefix
+    return prefix
 
 
 def _split(exclude: bytes) -> tuple[bytes, list[bytes]]:
