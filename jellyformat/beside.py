@@ -14,7 +14,7 @@ from jellyformat.directories import Directory
 from jellyformat.errors import FormatError, NoSnapshot, RefusedExists, RefusedHost
 from jellyformat.host import Copy, Rewrite
 from jellyformat.msgpack import Value
-from jellyformat.newfile import write_new_file
+from jellyformat.newfile import free, publish, write_new_file
 from jellyformat.source import FileSource, Source
 
 
@@ -40,7 +40,7 @@ def put_beside(path: Path, host: Host, data: bytes, bound: Value) -> Path:
         Busy: the host changed meanwhile.
         SystemFailure: the system failed; all is as it was.
     """
-    file = sidecar_at(path) or lookup.sidecar_paths(path)[0]
+    file = _place_of(path)
     with fileio.system_errors(path, "nothing was changed"):
         digest = hosts.sha256_of(host.source)
     sidecar = Sidecar(os.fsencode(path.name), host.source.size, digest)
@@ -49,6 +49,31 @@ def put_beside(path: Path, host: Host, data: bytes, bound: Value) -> Path:
     host.check_unchanged()
     _write(file, data, _is(file, _is_sound_sidecar), path, stat.S_IMODE(host.seen.st_mode) & 0o666)
     return file
+
+
+def check_free(path: Path) -> None:
+    """Raises RefusedExists if something has the name of a sidecar of ``path`` and is none."""
+    file = _place_of(path)
+    _check_ours(file, _is(file, _is_sound_sidecar), path)
+
+
+def move_beside(made: Path, path: Path) -> None:
+    """Give a sidecar that was made elsewhere on the same filesystem its place beside its host, as `put_beside`.
+
+    Args:
+        made: The sidecar, on the disk.
+        path: The host, as it was named.
+
+    Raises:
+        RefusedExists: something else has that name.
+        SystemFailure: the system failed; no sidecar was moved.
+    """
+    file = _place_of(path)
+    ours = _is(file, _is_sound_sidecar)
+    _check_ours(file, ours, path)
+    with fileio.system_errors(file, "no sidecar was written"):
+        made.chmod(stat.S_IMODE((file if ours else path).stat().st_mode) & 0o666)
+        publish(made, free(file, ours), ours)
 
 
 def take_from_beside(path: Path, host: Host, *, out: Path | None) -> bool:
@@ -159,13 +184,22 @@ def _is(file: Path, test: Callable[[Source], bool]) -> bool:
         return test(FileSource.of(fd))
 
 
+def _place_of(path: Path) -> Path:
+    """Where the sidecar of a file is, or is to be."""
+    return sidecar_at(path) or lookup.sidecar_paths(path)[0]
+
+
 def _write(file: Path, data: bytes, ours: bool, host: Path, mode: int) -> None:
+    _check_ours(file, ours, host)
+    write_new_file(file, [data], overwrite=ours, mode=mode)
+
+
+def _check_ours(file: Path, ours: bool, host: Path) -> None:
     if not ours and os.path.lexists(file):
         raise RefusedExists(
             f"{file} exists already, and was not put there for {host}",
             hint="nothing was changed; move that file away, or give it another name",
         )
-    write_new_file(file, [data], overwrite=ours, mode=mode)
 
 
 def _remove(held: Host) -> None:

@@ -15,6 +15,7 @@ from jellyformat import fileio, journal, newfile
 from jellyformat.atomic import recover
 from jellyformat.errors import JellyError
 from jellyformat.healing import heal
+from jellyformat.lookup import SUFFIX
 from jellyformat.registry import opened
 
 
@@ -61,8 +62,9 @@ def mend_files(path: str | os.PathLike[str], *, dry_run: bool = False) -> list[L
     with fileio.system_errors(given, "nothing was changed"):
         here = sorted(entry.name for entry in target.parent.iterdir())
     found = []
+    begins = tuple(newfile.temporary_begin(path) for path in (target, target.with_name(target.name + SUFFIX)))
     for name in here:
-        beside = newfile.TEMPORARY.fullmatch(name) and name.startswith(newfile.temporary_begin(target))
+        beside = newfile.TEMPORARY.fullmatch(name) and name.startswith(begins)
         if beside or (newfile.FOLDER.fullmatch(name) and os.path.lexists(target.parent / name / target.name)):
             found += _stale(target.parent / name, dry_run)
     if target.name in here:

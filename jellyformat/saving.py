@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from jellyformat import fileio, newfile, training
+from jellyformat import beside, fileio, lookup, newfile, training
+from jellyformat.binding import SIDECAR
+from jellyformat.errors import JellyError
 from jellyformat.host import Append, Copy, Plan, Rewrite
 from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource, Source, StreamSource
@@ -31,6 +33,9 @@ def save_beside(
     The temporary file has the same name in a directory of its own: torch names the root inside the zip after the
     file. Links are followed, and a file that was there keeps its permissions, as with ``open(path, "wb")``.
 
+    A file that cannot carry the snapshot gets it beside it (SPEC 14.6), right after it has its name: in between, a
+    crash leaves the file with the sidecar of the one before, of which verify says so, or with none.
+
     Args:
         path: Where the file is to be in the end.
         write: Saves to the path it is given.
@@ -38,20 +43,73 @@ def save_beside(
         strict: Whether it is an error that it cannot be embedded; else a warning.
 
     Raises:
-        JellyError: with ``strict``. Whatever goes wrong, ``path`` is as it was.
+        JellyError: with ``strict``. Whatever goes wrong, ``path`` is as it was; only where there are no hard links and
+            the sidecar cannot be moved at the very end, it is saved.
     """
+    named = Path(path)
     target = Path(os.path.realpath(path))
     with newfile.temporary_folder(target.parent) as folder:
-        beside = folder / target.name
-        write(str(beside))
-        if snapshot is not None:
-            training.embed(beside, snapshot, strict=strict)
+        new = folder / target.name
+        write(str(new))
+        kind = None if snapshot is None else _put_in(new, named, snapshot, strict=strict)
+        if kind in (None, SIDECAR):  # else it is on the disk already
+            _sync(new)
         with contextlib.suppress(FileNotFoundError):
-            shutil.copymode(target, beside)
-        beside.replace(target)
+            shutil.copymode(target, new)
+        if kind == SIDECAR:
+            _move_both(new, target, named, strict=strict)
+        else:
+            new.replace(target)
+            old = beside.sidecar_at(named) if kind is not None else None
+            if old is not None:  # of what was there before
+                with contextlib.suppress(JellyError):
+                    beside.forget_sidecar(old)
         with contextlib.suppress(OSError):  # not every system can sync a directory
             fileio.sync_directory(target.parent)
     newfile.sweep_folders(target.parent)  # only now: what a killed process had saved was the best there was
+
+
+def _put_in(new: Path, path: Path, snapshot: Snapshot, *, strict: bool) -> str | None:
+    """Embed into the temporary file for ``path``; as `training.embed`."""
+    kind = training.embed(new, snapshot, strict=strict)
+    if kind == SIDECAR:
+        try:
+            beside.check_free(path)
+        except JellyError as error:
+            if strict:
+                raise
+            training.warn_of_loss(error)
+            return None
+    return kind
+
+
+def _move_both(new: Path, target: Path, path: Path, *, strict: bool) -> None:
+    """Give a file its name, and its sidecar; ``target`` is what ``path`` leads to."""
+    before: Path | None = newfile.temporary_path(new)
+    existed = target.exists()
+    try:
+        if existed and before is not None:
+            before.hardlink_to(target)
+    except OSError:
+        before = None
+    new.replace(target)
+    try:
+        beside.move_beside(lookup.sidecar_paths(new)[0], path)
+    except Exception as error:
+        if not strict:
+            training.warn_of_loss(error)
+            return
+        if not existed:
+            target.unlink()
+        elif before is not None:
+            before.replace(target)
+        raise
+
+
+def _sync(path: Path) -> None:
+    """Have a file on the disk before it takes the place of another, where that can be done."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        fileio.sync(file.fileno())
 
 
 def embedded(data: bytes, adapter: Planner, snapshot: Snapshot | None, *, strict: bool) -> bytes:

@@ -164,7 +164,7 @@ def embed(
         if out is not None:
             raise RefusedHost(f"{host} is a directory, which is not copied", hint="nothing was changed; leave -o out")
         bound = _bound(snap, hosts.Host(str(host), directory, None, None), bind)
-        beside.put_into(directory, _tied(snap, bound), replace=replace)
+        beside.put_into(directory, tied(snap, bound), replace=replace)
         return directories.HOST
     _check_no_directory(host)
     with atomic.locked(host, write=out is None) as target:
@@ -183,7 +183,7 @@ def embed(
             )
         bound = _bound(snap, hosts.Host(str(host), target.source, found.adapter, found.carried), bind)
         try:
-            _change(target, found.adapter, _tied(snap, bound), in_place=in_place, as_tensor=as_tensor, out=out)
+            _change(target, found.adapter, tied(snap, bound), in_place=in_place, as_tensor=as_tensor, out=out)
         except RefusedHost as error:
             # other reasons may pass, and one that lies in the file is found before one beside it
             if error.requirement != "JF-HST-004" or out is not None or found.carried is not None:
@@ -237,8 +237,13 @@ def _bound(snap: Snapshot, host: hosts.Host, bind: bool) -> Value:
     return old.to_value()
 
 
-def _tied(snap: Snapshot, bound: Value) -> bytes:
-    """The container to lie in a host, without what tied it to another one."""
+def tied(snap: Snapshot, bound: Value) -> bytes:
+    """The container to lie in a host, without what tied it to another one.
+
+    Args:
+        snap: What it holds.
+        bound: The extension `binding` for the host; None for none.
+    """
     changes: dict[str, Value] = {SIDECAR: None, BINDING: bound}
     try:
         touched = bound is not None or changes.keys() & snap.manifest.extensions.keys()

@@ -21,10 +21,17 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jellyformat import capture, layout, snapshots  # noqa: F401  (the first snapshot is not to wait for imports)
-from jellyformat.directories import FILE_NAME
-from jellyformat.errors import JellyError, NoRepository, Usage
-from jellyformat.newfile import write_new_file
+from jellyformat import (
+    beside,
+    capture,  # noqa: F401  (the first snapshot is not to wait for imports)
+    directories,
+    fileio,
+    layout,
+    snapshots,
+)
+from jellyformat.container import MAGIC
+from jellyformat.directories import FILE_NAME, Directory
+from jellyformat.errors import JellyError, NoRepository, RefusedExists, Usage
 from jellyformat.paths import show_name
 from jellyformat.snapshots import Snapshot
 
@@ -175,26 +182,32 @@ def _key(options: Mapping[str, Any]) -> Hashable:
     )
 
 
-def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False) -> None:
+def embed(path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False) -> str | None:
     """Put a snapshot into a checkpoint that was just written, in place of one that may be there.
 
     Args:
-        path: The file, or the directory.
+        path: The file, or the directory: of any kind, as what tells its kind may be written only later (SPEC 14.7).
         snap: The snapshot.
         strict: Raise what otherwise is a warning; the checkpoint is then as it was.
+
+    Returns:
+        The host's kind, as `jellyformat.embed` gives it; None where it could not be put in.
 
     Raises:
         JellyError: with ``strict`` alone.
     """
     try:
-        if Path(path).is_dir():
-            write_new_file(Path(path) / FILE_NAME, [snap.to_bytes()], overwrite=True)
-        else:
-            snapshots.embed(path, snap, replace=True)
+        place = Path(path)
+        if fileio.is_directory(place) and directories.named_by(place) is None:
+            directory = Directory(place, directories.OTHER)
+            beside.put_into(directory, snapshots.tied(snap, None), replace=True)
+            return directories.HOST
+        return snapshots.embed(place, snap, replace=True)
     except Exception as error:
         if strict:
             raise
         warn_of_loss(error)
+        return None
 
 
 def embed_remotely(url: str, snap: Snapshot, *, strict: bool = False) -> None:
@@ -209,7 +222,10 @@ def embed_remotely(url: str, snap: Snapshot, *, strict: bool = False) -> None:
         from fsspec.core import url_to_fs
 
         filesystem, place = url_to_fs(url)
-        filesystem.pipe_file(f"{place}/{FILE_NAME}", snap.to_bytes())
+        file = f"{place}/{FILE_NAME}"
+        if filesystem.exists(file) and filesystem.cat_file(file, 0, len(MAGIC)) != MAGIC:
+            raise RefusedExists(f"{url}/{FILE_NAME} exists already, and is no snapshot", hint="nothing was changed")
+        filesystem.pipe_file(file, snapshots.tied(snap, None))
     except Exception as error:
         if strict:
             raise

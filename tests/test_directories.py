@@ -222,6 +222,42 @@ def test_what_a_save_call_has_put_there(tmp_path: Path) -> None:
         jellyformat.embed(path, SNAP)
 
 
+def test_a_save_call_and_what_is_not_ours(tmp_path: Path) -> None:
+    """In a directory of any kind: another file of the name stays, and that is a warning."""
+    model, other = make_model(tmp_path / "model"), tmp_path / "other"
+    other.mkdir()
+    for path in (model, other):
+        assert training.embed(path, SNAP, strict=True) == "directory"
+        jellyformat.verify(path)
+        assert training.embed(path, SNAP, strict=True) == "directory"  # in place of the one that is there
+        (path / CARRIER).write_bytes(b"mine")
+        with pytest.raises(RefusedExists):
+            training.embed(path, SNAP, strict=True)
+        with pytest.warns(training.SnapshotWarning, match="without a snapshot"):
+            assert training.embed(path, SNAP) is None
+        with pytest.warns(training.SnapshotWarning, match="without a snapshot"):
+            training.embed_remotely(f"file://{path}", SNAP)
+        assert (path / CARRIER).read_bytes() == b"mine"
+        (path / CARRIER).unlink()
+        training.embed_remotely(f"file://{path}", SNAP, strict=True)
+        training.embed_remotely(f"file://{path}", SNAP, strict=True)
+        assert jellyformat.load(path).data == SNAP.data
+
+
+def test_a_save_call_with_a_snapshot_of_another_host(tmp_path: Path) -> None:
+    """What tied it to that host does not come along, where it is not for these weights to say."""
+    text, path = tmp_path / "x.json", tmp_path / "states"
+    text.write_text("{}")
+    path.mkdir()
+    jellyformat.embed(text, SNAP)
+    tied = jellyformat.load(text)
+    assert "sidecar" in tied.manifest.extensions
+    training.embed(path, tied, strict=True)
+    assert jellyformat.load(path).data == SNAP.data
+    training.embed_remotely(f"file://{path}", tied, strict=True)
+    assert jellyformat.load(path).data == SNAP.data
+
+
 def test_links_as_the_hub_keeps_them(tmp_path: Path) -> None:
     real = make_model(tmp_path / "blobs", 2)
     linked = tmp_path / "snapshots"

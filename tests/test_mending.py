@@ -122,7 +122,11 @@ def test_a_living_save_is_left_alone(tmp_path: Path) -> None:
 def test_temporary_files(tmp_path: Path) -> None:
     host = tmp_path / "model.pt"
     host.write_bytes(OLD)
-    stale = [".model.pt.jelly-0123456789ab.tmp", ".gone.pt.jelly-0123456789ab.tmp"]
+    stale = [
+        ".model.pt.jelly-0123456789ab.tmp",
+        ".gone.pt.jelly-0123456789ab.tmp",
+        ".model.pt.jelly.jelly-0123456789ab.tmp",  # of its sidecar
+    ]
     others = [".model.pt.jelly-xyz.tmp", "model.pt.jelly-0123456789ab.tmp", ".jelly-notes.tmp"]
     for name in stale + others:
         (tmp_path / name).write_bytes(b"half")
@@ -130,7 +134,7 @@ def test_temporary_files(tmp_path: Path) -> None:
     (tmp_path / ".git" / stale[0]).write_bytes(b"")
     with newfile.temporary(tmp_path / "new.pt", 0o600) as (_, living):
         assert told(mend_files(tmp_path, dry_run=True)) == [(name, True) for name in sorted(stale)]
-        assert told(mend_files(host)) == [(stale[0], True)]
+        assert told(mend_files(host)) == [(stale[0], True), (stale[2], True)]
         assert told(mend_files(tmp_path)) == [(stale[1], True)]
         assert living.exists()
     assert names(tmp_path) == sorted([".git", "model.pt", *others])

@@ -1,5 +1,7 @@
 """``pickle.dump`` and ``joblib.dump`` with the code in the file: behind the pickle, where loading ends (SPEC 14.5).
 
+Where nothing can stand behind it, the code is beside it, in ``FILE.jelly`` (SPEC 14.6).
+
 Nothing is unpickled, and joblib is imported when it is used.
 """
 
@@ -35,7 +37,7 @@ def dump(
     Args:
         obj: What to save.
         file: The path.
-        protocol: Of pickle. What protocols 0 and 1 write is text, which a snapshot cannot stand behind.
+        protocol: Of pickle. What protocol 0 writes may be text, which cannot carry a snapshot: it is put beside it.
         snapshot: What to put in; by default that of this process (`jellyformat.training`).
         strict: Raise what otherwise is a `jellyformat.training.SnapshotWarning`.
         kwargs: Passed on.
@@ -61,7 +63,7 @@ def joblib_dump(
 ) -> list[str]:
     """``joblib.dump`` into a file of its own: ``joblib.load``, memory-mapped too, gives ``value``; else as `dump`.
 
-    What joblib compresses cannot carry a snapshot; bzip2 can.
+    What joblib compresses cannot carry a snapshot: it is put beside it. bzip2 can.
 
     Args:
         value: What to save.
