@@ -21,7 +21,7 @@ from pathlib import Path
 
 from jellyformat import splicing
 from jellyformat.errors import Busy, RefusedExists, RefusedHost, SystemFailure
-from jellyformat.fileio import explained, lock, missing, release, sync, system_errors, write_at
+from jellyformat.fileio import NO_PERMISSION, explained, lock, missing, release, sync, system_errors, write_at
 from jellyformat.healing import heal
 from jellyformat.host import Append, Copy, Plan, Rewrite, Splice, Truncate
 from jellyformat.journal import Journal, journal_path
@@ -49,6 +49,7 @@ class Host:
         source: Its bytes.
         seen: What it was like when it was opened.
         healed: What had to be mended first, for people; else None.
+        refusal: Why it cannot be written to; None where it can, or was not asked to.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class Host:
     source: FileSource
     seen: os.stat_result
     healed: str | None
+    refusal: SystemFailure | None = None
 
     def apply(self, plan: Plan, *, out: Path | None = None, overwrite: bool = False) -> None:
         """Carry out ``plan``: in place, or into the file ``out``, which must not exist unless ``overwrite``.
@@ -65,8 +67,11 @@ class Host:
             Busy: the host has changed since it was opened.
             RefusedExists: ``out`` exists.
             RefusedHost: the plan does not fit the host, or renaming would break a hard link.
-            SystemFailure: the system failed; all is as it was, or the message says what to do.
+            SystemFailure: the system failed, or the host cannot be written to; all is as it was, or the message says
+                what to do.
         """
+        if out is None and self.refusal is not None:
+            raise self.refusal
         _check(self, plan)
         self.check_unchanged()
         if out is not None:
@@ -84,8 +89,10 @@ class Host:
         Raises:
             Busy: the host has changed since it was opened, or somebody has it open.
             RefusedHost: the plan does not fit the host, or it cannot be done on this filesystem.
-            SystemFailure: the system failed; all is as it was, or the message says what to do.
+            SystemFailure: as for `apply`.
         """
+        if self.refusal is not None:
+            raise self.refusal
         _check(self, plan)
         self.check_unchanged()
         splicing.splice(self.path, self.target, self.fd, plan.replaced, plan.head)
@@ -111,12 +118,13 @@ class Host:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, write: bool = True) -> Iterator[Host]:
+def locked(path: Path, *, write: bool = True, or_read: bool = False) -> Iterator[Host]:
     """Open a host and keep others out, to plan a change and carry it out. What a crash has left is mended first.
 
     Args:
         path: The host; symbolic links are followed.
         write: Whether it is to be changed in place. Else others may read it at the same time.
+        or_read: Where there is no permission to write to it, open it for reading; only changing it in place then fails.
 
     Raises:
         NoFile: it does not exist.
@@ -126,14 +134,21 @@ def locked(path: Path, *, write: bool = True) -> Iterator[Host]:
     target = Path(os.path.realpath(path))
     if not write and os.path.lexists(journal_path(target)):
         recover(path)
-    fd = _open(path, target, write)
+    refusal = None
+    try:
+        fd = _open(path, target, write)
+    except SystemFailure as error:
+        denied = isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_PERMISSION
+        if not (or_read and write and denied) or os.path.lexists(journal_path(target)):
+            raise
+        fd, write, refusal = _open(path, target, False), False, error
     try:
         with system_errors(path, "it may be half changed: mend it with python -m jellyformat fix FILE"):
             healed = heal(target, fd) if write else None
             if write:
                 sweep(target)
             seen = os.fstat(fd)
-        yield Host(path, target, fd, FileSource(fd, seen.st_size), seen, healed)
+        yield Host(path, target, fd, FileSource(fd, seen.st_size), seen, healed, refusal)
     finally:
         release(fd)
 

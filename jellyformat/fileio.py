@@ -14,8 +14,9 @@ from pathlib import Path
 
 from jellyformat.errors import JellyError, NoFile, SystemFailure
 
+NO_PERMISSION = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+"""Numbers of system errors that say so."""
 _NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT))
-_NO_PERMISSION = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 _CANNOT_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS))
 
 
@@ -109,7 +110,7 @@ def explained(error: OSError, path: Path, after: str) -> JellyError:
     where = f"the directory {Path(named).parent}" if helper else named
     if number in _NO_SPACE:
         message, hint = f"there is no space left to write {path} ({reason})", "free some space and run it again"
-    elif number in _NO_PERMISSION:
+    elif number in NO_PERMISSION:
         message = f"there is no permission to write to {where} ({reason})"
         hint = "change the permissions, or write somewhere else with -o OUT"
     elif number == errno.EIO:

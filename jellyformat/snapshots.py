@@ -22,6 +22,9 @@ from jellyformat.source import BytesSource
 if TYPE_CHECKING:
     from jellyformat.capture import Settings
 
+_NEVER = ("JF-HST-004", "JF-HDF-004")
+"""Why nothing can be put into a file, now or later: then it goes beside it (SPEC 14.6)."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -167,7 +170,7 @@ def embed(
         beside.put_into(directory, tied(snap, bound), replace=replace)
         return directories.HOST
     _check_no_directory(host)
-    with atomic.locked(host, write=out is None) as target:
+    with atomic.locked(host, write=out is None, or_read=True) as target:
         found = _found(target, host)
         if found.adapter is None:
             raise RefusedHost(
@@ -186,7 +189,7 @@ def embed(
             _change(target, found.adapter, tied(snap, bound), in_place=in_place, as_tensor=as_tensor, out=out)
         except RefusedHost as error:
             # other reasons may pass, and one that lies in the file is found before one beside it
-            if error.requirement != "JF-HST-004" or out is not None or found.carried is not None:
+            if error.requirement not in _NEVER or out is not None or found.carried is not None:
                 raise
             beside.put_beside(host, target, snap.data, bound)
             return SIDECAR
@@ -294,7 +297,7 @@ def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False
         return directories.HOST
     _check_no_directory(host)
     new = None if out is None else Path(out)
-    with atomic.locked(host, write=out is None) as target:
+    with atomic.locked(host, write=out is None, or_read=True) as target:
         found = registry.find(target.source)
         if found.carried is None and beside.take_from_beside(host, target, out=new):
             return SIDECAR

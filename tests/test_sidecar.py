@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import stat
+import tempfile
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat.errors import HostWarning, JellyError, NoSnapshot, RefusedExists, RefusedHost, SystemFailure
+from jellyformat.journal import journal_path
 from jellyformat.snapshots import Snapshot
 
 SNAP = Snapshot(craft.assemble(*craft.good()))
@@ -311,3 +314,81 @@ def test_a_zip_without_room_for_a_locator(tmp_path: Path) -> None:
     assert jellyformat.embed(path, SNAP) == "sidecar"
     assert jellyformat.verify(path).ok
     jellyformat.strip(path)
+
+
+@pytest.mark.parametrize("oldest", ["earliest", "v108", "latest"])
+def test_an_hdf5_file_of_several(tmp_path: Path, oldest: str) -> None:
+    """A family: nothing can be put into it, and that does not pass."""
+    import h5py
+
+    options: dict[str, Any] = {"driver": "family", "memb_size": 1 << 14, "libver": (oldest, "latest")}
+    with h5py.File(tmp_path / "x%d.h5", "w", **options) as file:
+        file["x"] = range(5000)
+    path = tmp_path / "x0.h5"
+    own = path.read_bytes()
+    with pytest.raises(RefusedHost) as caught:
+        jellyformat.embed(path, SNAP, out=tmp_path / "new.h5")
+    assert caught.value.requirement == "JF-HDF-004"
+    for _ in range(2):
+        assert jellyformat.embed(path, SNAP, replace=True, bind=True) == "sidecar"
+        assert jellyformat.verify(path).ok
+        with h5py.File(tmp_path / "x%d.h5", "r", **options) as file:
+            assert file["x"][4999] == 4999
+    assert jellyformat.strip(path) == "sidecar"
+    assert path.read_bytes() == own
+
+
+def unprivileged(action: Callable[[], object]) -> str:
+    """What a user says who does not own the files here: the name of an error, or nothing."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        said = ""
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            action()
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(write, said.encode()[:1000])
+        os._exit(0)
+    os.close(write)
+    os.waitpid(pid, 0)
+    with open(read, "rb") as file:
+        return file.read().decode()
+
+
+def test_beside_a_file_that_is_read_only(tmp_path: Path) -> None:
+    warm = tmp_path / "x.json"
+    warm.write_text("[]")
+    jellyformat.embed(warm, SNAP)  # all is imported, wherever that user may not look
+    jellyformat.strip(warm)
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o777)
+        text, array = directory / "x.json", directory / "x.npy"
+        text.write_text("{}")
+        array.write_bytes(b"\x93NUMPY" + bytes(100))
+        for path in (text, array):
+            path.chmod(0o444)
+        assert unprivileged(lambda: jellyformat.embed(text, SNAP, bind=True)) == ""
+        assert beside(text).stat().st_mode & 0o777 == 0o444
+        assert jellyformat.verify(text).ok
+        assert unprivileged(lambda: jellyformat.embed(text, SNAP, replace=True)) == ""
+        assert jellyformat.load(text).id == SNAP.id
+        # what would go into the file cannot
+        assert "SystemFailure: there is no permission to write to" in unprivileged(
+            lambda: jellyformat.embed(array, SNAP)
+        )
+        assert unprivileged(lambda: jellyformat.embed(array, SNAP, out=directory / "out.npy")) == ""
+        # a change that was broken off is mended by who may write
+        journal = journal_path(text)
+        journal.write_bytes(b"")
+        assert "SystemFailure" in unprivileged(lambda: jellyformat.embed(text, SNAP, replace=True))
+        journal.unlink()
+        assert unprivileged(lambda: jellyformat.strip(text)) == ""
+        assert sorted(path.name for path in directory.iterdir()) == ["out.npy", "x.json", "x.npy"]
+        assert text.read_text() == "{}"
+        assert array.read_bytes() == b"\x93NUMPY" + bytes(100)

@@ -58,7 +58,8 @@ class Hdf5Adapter:
         Raises:
             BadHost: the superblock does not conform, or bytes are missing at the end (JF-HDF-002).
             CorruptLocator: there is a locator already, and it does not fit (JF-LOC-001, JF-HDF-001).
-            RefusedHost: the file is open for writing, or one of several that belong together (JF-HDF-003).
+            RefusedHost: the file is open for writing (JF-HDF-003), or one of several that belong together, or its
+                addresses cannot be moved (JF-HDF-004).
         """
         length = user_block_length(len(container))
         block = (locator(LOCATOR_LENGTH, container, 0) + container).ljust(length, b"\0")
@@ -69,7 +70,7 @@ class Hdf5Adapter:
 
         Raises:
             BadHost: the superblock does not conform, or bytes are missing at the end (JF-HDF-002).
-            RefusedHost: the file is open for writing (JF-HDF-003).
+            RefusedHost: the file is open for writing (JF-HDF-003), or its addresses cannot be moved (JF-HDF-004).
         """
         return _moved(source, carried, b"")
 

@@ -54,8 +54,8 @@ class Superblock:
             if not 0 <= address < (1 << 8 * self.width) - 1:
                 raise RefusedHost(
                     f"the addresses of this HDF5 file cannot be moved by {by} bytes; the file was not touched",
-                    requirement="JF-HDF-003",
-                    hint="put the snapshot beside it: python -m jellyformat snapshot -o FILE.jelly",
+                    requirement="JF-HDF-004",
+                    hint="without -o, embed puts the snapshot into FILE.jelly beside it",
                 )
             raw[offset : offset + self.width] = address.to_bytes(self.width, "little")
         if self.version >= 2:
@@ -68,7 +68,7 @@ def read_superblock(source: Source, offset: int) -> Superblock:
 
     Raises:
         BadHost: it is of no known version, damaged, or says that bytes are missing at the end (JF-HDF-002).
-        RefusedHost: the file is open for writing, or one of several that belong together (JF-HDF-003).
+        RefusedHost: the file is open for writing (JF-HDF-003), or one of several that belong together (JF-HDF-004).
     """
     raw = source.read_at(offset, _LONGEST)
     version = raw[8] if len(raw) > 13 else -1
@@ -95,8 +95,8 @@ def read_superblock(source: Source, offset: int) -> Superblock:
     if _has_driver(source, found, fields[3] if version < 2 else fields[1], offset):
         raise RefusedHost(
             "this HDF5 file is one of several that belong together (a split or a family of files)",
-            requirement="JF-HDF-003",
-            hint="nothing was changed; put the snapshot beside it: python -m jellyformat snapshot -o FILE.jelly",
+            requirement="JF-HDF-004",
+            hint="nothing was changed; without -o, embed puts the snapshot into FILE.jelly beside it",
         )
     # a base address that is not where the superblock stands: a file that was moved, by the specification
     if found.end - found.base > source.size - offset:

@@ -147,7 +147,7 @@ def _embed(area: Area) -> None:
     for name, given in kinds.items():
         plain, moved = hdf5(**given), block(box, 2048) + hdf5(base=2048, **given)
         files = {"in": ("h5", plain), "container": ("jelly", box)}
-        ids = "JF-HDF-002 JF-HDF-003 JF-HST-002 JF-HST-004"
+        ids = "JF-HDF-002 JF-HDF-003 JF-HDF-004 JF-HST-002 JF-HST-004"
         written(area, "embed", f"embed-{name}", ids, f"into a file of {name}", files, output(moved), "hdf5")
         file = {"in": ("h5", moved)}
         written(area, "strip", f"strip-{name}", ids, f"out of a file of {name}", file, output(plain), "hdf5")
@@ -165,8 +165,8 @@ def _refused(area: Area) -> None:
         "cut-off-version-3": ("JF-HDF-002", "malformed.host", hdf5(3, missing=1)),
         "writing": ("JF-HDF-003", "refused.host", hdf5(3, flags=1)),
         "writing-shared": ("JF-HDF-003", "refused.host", hdf5(3, flags=4)),
-        "driver": ("JF-HDF-003", "refused.host", hdf5(0, driver=64)),
-        "address-wide-2": ("JF-HDF-003", "refused.host", hdf5(0, (1 << 16) - 400, width=2)),
+        "driver": ("JF-HDF-004", "refused.host", hdf5(0, driver=64)),
+        "address-wide-2": ("JF-HDF-004", "refused.host", hdf5(0, (1 << 16) - 400, width=2)),
     }
     for name, (requirement, error, data) in cases.items():
         expect: Json = {"error": {"class": error, "requirement": requirement}}

@@ -247,7 +247,7 @@ def test_files_of_several_are_refused(tmp_path: Path) -> None:
             assert ADAPTER.matches(BytesSource(first))
             with pytest.raises(RefusedHost, match="several") as caught:
                 embed(first)
-            assert caught.value.requirement == "JF-HDF-003"
+            assert caught.value.requirement == "JF-HDF-004"
 
 
 def test_a_file_open_for_writing_is_refused(tmp_path: Path) -> None:
