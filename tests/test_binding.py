@@ -7,6 +7,7 @@ import json
 import shutil
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +335,88 @@ def test_trailer_and_sidecar(tmp_path: Path) -> None:
     report = jellyformat.verify(tmp_path / "alone.jelly")
     assert report.ok
     assert "not checked" in report.checks[-1].detail
+
+
+def save_hdf5(path: Path, libver: str, value: float) -> None:
+    import h5py
+
+    with h5py.File(path, "w", libver=libver) as file:
+        file["w"] = np.arange(5000.0) * value
+
+
+def load_hdf5(path: Path) -> float:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return float(file["w"][4999]) / 4999
+
+
+def save_onnx(path: Path, _: str, value: float) -> None:
+    import onnx
+    from onnx import helper, numpy_helper
+
+    there = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 4]) for name in "xy"]
+    weights = numpy_helper.from_array(np.full((4, 4), value, np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", there[:1], there[1:], [weights])
+    onnx.save(helper.make_model(graph), path)
+
+
+def load_onnx(path: Path) -> float:
+    import onnx
+
+    return float(onnx.numpy_helper.to_array(onnx.load(path).graph.initializer[0])[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("save", "load", "name", "libver"),
+    [
+        *((save_hdf5, load_hdf5, "a.h5", libver) for libver in ("earliest", "v108", "latest")),
+        (save_onnx, load_onnx, "a.onnx", ""),
+    ],
+)
+def test_hdf5_and_onnx_are_their_bytes(
+    tmp_path: Path, save: Callable[[Path, str, float], None], load: Callable[[Path], float], name: str, libver: str
+) -> None:
+    """Those of before: in an HDF5 file that carries a container, two addresses are other ones."""
+
+    def longer(manifest: dict[str, Any]) -> None:
+        manifest["extensions"]["noise"] = np.random.default_rng(1).bytes(70_000)
+
+    path, again = tmp_path / name, tmp_path / f"again {name}"
+    save(path, libver, 2)
+    own = path.read_bytes()
+    for snap in (SNAP, Snapshot(craft.change_value(SNAP.data, longer)), SNAP):  # user blocks of other sizes
+        kind = jellyformat.embed(path, snap, replace=True, bind=True)
+        assert kind == ("onnx" if name == "a.onnx" else "hdf5")
+        assert len(path.read_bytes()) - len(own) > len(snap.data)
+        assert (bound(path).kind, bound(path).count) == ("bytes", 1)
+        assert bound(path).root == sha(leaf(b"", "", [], own))
+        report = jellyformat.verify(path)
+        assert report.ok
+        assert "the weights are those" in report.checks[-1].detail
+        assert load(path) == 2
+    # it goes along into a file of the same bytes, and not into one of other weights
+    again.write_bytes(own)
+    assert jellyformat.verify(moved(path, again)).ok
+    jellyformat.strip(again)
+    assert again.read_bytes() == own
+    save(again, libver, 3)
+    with pytest.raises(RefusedHost, match="1 changed: the bytes of the file"):
+        moved(path, again)
+    # one byte, in the file itself
+    data = bytearray(path.read_bytes())
+    at = data.index(own[-200:-160]) if name == "a.h5" else data.index(np.float32(2).tobytes() * 16)
+    data[at] ^= 1
+    path.write_bytes(data)
+    assert "1 changed: the bytes of the file" in names_of(path)
+    data[at] ^= 1
+    path.write_bytes(data)
+    assert jellyformat.verify(path).ok
+    jellyformat.strip(path)
+    assert path.read_bytes() == own
+    assert load(path) == 2
+    jellyformat.embed(path, SNAP)
+    assert "binding" not in [check.name for check in jellyformat.verify(path).checks]
 
 
 def test_far_away_it_is_not_read(tmp_path: Path) -> None:

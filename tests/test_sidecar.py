@@ -379,9 +379,8 @@ def test_beside_a_file_that_is_read_only(tmp_path: Path) -> None:
         assert unprivileged(lambda: jellyformat.embed(text, SNAP, replace=True)) == ""
         assert jellyformat.load(text).id == SNAP.id
         # what would go into the file cannot
-        assert "SystemFailure: there is no permission to write to" in unprivileged(
-            lambda: jellyformat.embed(array, SNAP)
-        )
+        said = unprivileged(lambda: jellyformat.embed(array, SNAP))
+        assert "SystemFailure: there is no permission to write to" in said
         assert unprivileged(lambda: jellyformat.embed(array, SNAP, out=directory / "out.npy")) == ""
         # a change that was broken off is mended by who may write
         journal = journal_path(text)
