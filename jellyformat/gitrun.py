@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from types import FrameType
 
-from jellyformat import fileio
+from jellyformat import fileio, newfile
 from jellyformat.errors import JellyError, SystemFailure
 from jellyformat.gitstore import objects_of
 from jellyformat.gitview import GitView, make_view
@@ -25,6 +25,9 @@ from jellyformat.repository import Repository, find
 from jellyformat.wanting import make_index
 
 PLACEHOLDER = "{}"
+_PREFIX = "jellyformat-git-"
+_NAMES = re.compile(_PREFIX + "[0-9a-f]{12}")
+"""Of temporary directories."""
 
 _CONFIG = b"""\
 [core]
@@ -77,11 +80,11 @@ def run_git(file: Readable, arguments: Sequence[str]) -> int:
     inside = not any(PLACEHOLDER in argument for argument in arguments)
     # a clone would go on borrowing from the repository here
     borrow = not inside and "clone" not in arguments
-    with _Signals() as signals, temporary_repository(file, borrow=borrow) as place:
+    with _Signals() as signals, temporary_repository(file, borrow=borrow) as (place, lock):
         command = ["git", *(argument.replace(PLACEHOLDER, str(place)) for argument in arguments)]
         environment = inside_environment(os.environ, place) if inside else None
         try:
-            code = signals.call(command, environment)
+            code = signals.call(command, environment, lock)
         except FileNotFoundError as error:
             raise SystemFailure(
                 "there is no git program on this system",
@@ -102,8 +105,11 @@ def inside_environment(environment: Mapping[str, str], repository: Path) -> dict
 
 
 @contextmanager
-def temporary_repository(file: Readable, *, borrow: bool) -> Iterator[Path]:
-    """A bare repository that holds the snapshot in a file, for as long as it is needed.
+def temporary_repository(file: Readable, *, borrow: bool) -> Iterator[tuple[Path, int]]:
+    """A bare repository that holds the snapshot in a file, for as long as it is needed; and the descriptor that says so.
+
+    Those of processes of this user that were killed are removed first, unless a process that inherited their
+    descriptor, such as git, still lives.
 
     Its branches are those of `gitview.make_view`; ``refs/jellyformat/worktree`` and the like name them without the id.
 
@@ -117,10 +123,12 @@ def temporary_repository(file: Readable, *, borrow: bool) -> Iterator[Path]:
     """
     with open_container(file) as box, fileio.system_errors(Path(tempfile.gettempdir()), "nothing was changed"):
         view = make_view(box, rewrite=False)
-        with tempfile.TemporaryDirectory(prefix="jellyformat-git-", ignore_cleanup_errors=True) as directory:
-            place = Path(directory) / _name(box.name)
+        temporary = Path(tempfile.gettempdir())
+        newfile.sweep_folders(temporary, _NAMES)
+        with newfile.locked_folder(temporary, _PREFIX, "") as (directory, lock):
+            place = directory / _name(box.name)
             _write(place, box, view, _lender(view) if borrow else None)
-            yield place
+            yield place, lock
 
 
 def _name(file: str) -> str:
@@ -204,12 +212,18 @@ class _Signals:
         for number, handler in self._old.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal gave
 
-    def call(self, command: Sequence[str], environment: Mapping[str, str] | None) -> int:
-        """Run a program; its exit status, as Popen gives it. Until then, signals end it and not this process."""
+    def call(self, command: Sequence[str], environment: Mapping[str, str] | None, inherited: int) -> int:
+        """Run a program; its exit status, as Popen gives it. Until then, signals end it and not this process.
+
+        Args:
+            command: The program and its arguments.
+            environment: Its environment variables; None: those of this process.
+            inherited: A descriptor that it is to have, too.
+        """
         for number in _FROM_TERMINAL:
             self._old[number] = signal.signal(number, _ignored)
         self._starting = True
-        self._child = subprocess.Popen(command, env=environment)
+        self._child = subprocess.Popen(command, env=environment, pass_fds=(inherited,))
         if self._came is not None:
             self._child.send_signal(self._came)
         return self._child.wait()

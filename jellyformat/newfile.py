@@ -90,8 +90,18 @@ def temporary(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
 @contextlib.contextmanager
 def temporary_folder(directory: Path) -> Iterator[Path]:
     """A new directory in ``directory``, locked as long as its process lives, and gone at the end."""
+    with locked_folder(directory, ".jelly-", ".tmp") as (path, _):
+        yield path
+
+
+@contextlib.contextmanager
+def locked_folder(directory: Path, begin: str, ending: str) -> Iterator[tuple[Path, int]]:
+    """`temporary_folder`, under a name that begins and ends so; and the descriptor that holds the lock.
+
+    A process that inherits the descriptor keeps the lock when this one is killed.
+    """
     while True:
-        path = directory / f".jelly-{secrets.token_hex(6)}.tmp"
+        path = directory / f"{begin}{secrets.token_hex(6)}{ending}"
         path.mkdir(0o700)
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
@@ -99,7 +109,7 @@ def temporary_folder(directory: Path) -> Iterator[Path]:
             with contextlib.suppress(OSError):  # without locks, nobody removes it
                 alive = lock(fd)
             if alive and path.exists():  # else somebody removed it before it was locked
-                yield path
+                yield path, fd
                 return
         finally:
             shutil.rmtree(path, ignore_errors=True)
@@ -134,13 +144,20 @@ def remove_stale(path: Path, *, dry_run: bool = False) -> bool:
         release(fd)
 
 
-def sweep_folders(directory: Path) -> None:
-    """Remove the directories in ``directory`` that a framework was saving into when its process died."""
-    with contextlib.suppress(OSError):
-        for path in directory.iterdir():
-            if FOLDER.fullmatch(path.name):
+def sweep_folders(directory: Path, names: re.Pattern[str] = FOLDER) -> None:
+    """Remove the directories in ``directory`` that were in use when their process died.
+
+    Args:
+        directory: Where to look.
+        names: What their names are like; by default of those that a framework was saving into.
+    """
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if names.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 with contextlib.suppress(OSError):
-                    remove_stale(path)
+                    # anybody may make one of that name where all may write
+                    if entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                        remove_stale(Path(entry.path))
 
 
 def temporary_path(target: Path) -> Path:

@@ -243,6 +243,40 @@ def test_a_signal_ends_git_and_takes_the_repository_away(number: signal.Signals,
     assert list(temporary.iterdir()) == []
 
 
+def test_what_a_killed_process_has_left(model: Path, repository: Path, temporary: Path) -> None:
+    """It is removed by the next one, when git is done with it; and nothing else is."""
+    others = [temporary / name for name in ("jellyformat-git-notes", "jellyformat-git-0123456789abc", "x")]
+    for other in others:
+        other.mkdir()
+    link = temporary / "jellyformat-git-00112233aabb"
+    link.symlink_to(repository)
+    others += [link, temporary / "jellyformat-git-00112233aabc"]
+    others[-1].write_bytes(b"mine")
+    if os.geteuid() == 0:  # that of somebody else
+        others.append(temporary / "jellyformat-git-00112233aabd")
+        others[-1].mkdir()
+        os.chown(others[-1], 65534, 65534)
+    with running(model) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        (left,) = set(temporary.iterdir()) - {*others}
+        process.kill()
+        assert process.wait(timeout=60) == -signal.SIGKILL
+        with running(model) as second:  # one that lives keeps its own, and git keeps that of the dead one
+            assert left.exists()
+            assert len(list(temporary.iterdir())) == len(others) + 2
+            second.communicate()
+        jelly(repository, "git", "model.bin", "rev-parse", "HEAD")
+        process.stdin.write(b"HEAD^{tree}\n")
+        process.stdin.flush()
+        assert b" tree " in process.stdout.readline()
+        process.stdin.close()
+        assert process.stdout.read() == b""  # git has ended
+    jelly(repository, "git", "model.bin", "rev-parse", "HEAD")
+    assert sorted(temporary.iterdir()) == sorted(others)
+    assert (repository / "model.py").exists()
+
+
 def test_an_interrupt_is_for_git_to_handle(model: Path, temporary: Path) -> None:
     process = running(model)
     process.send_signal(signal.SIGINT)  # a terminal sends it to git as well, which may go on
