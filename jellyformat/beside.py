@@ -14,7 +14,7 @@ from jellyformat.directories import Directory
 from jellyformat.errors import FormatError, NoSnapshot, RefusedExists, RefusedHost
 from jellyformat.host import Copy, Rewrite
 from jellyformat.msgpack import Value
-from jellyformat.newfile import free, publish, write_new_file
+from jellyformat.newfile import free, publish, remove, write_new_file
 from jellyformat.source import FileSource, Source
 
 
@@ -205,5 +205,4 @@ def _check_ours(file: Path, ours: bool, host: Path) -> None:
 def _remove(held: Host) -> None:
     with fileio.system_errors(held.path, "it is as it was"):
         held.check_unchanged()
-        held.path.unlink()
-        fileio.sync_directory(held.path.parent)
+        remove(held.path)

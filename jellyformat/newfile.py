@@ -227,6 +227,31 @@ def publish(new: Path, target: Path, overwrite: bool) -> None:
                 backup.unlink()
 
 
+def remove(path: Path) -> None:
+    """Remove a file. Where that fails, it is there again.
+
+    Raises:
+        OSError: it failed.
+        SystemFailure: it failed, and so did taking it back.
+    """
+    aside = temporary_path(path)
+    path.rename(aside)
+    try:
+        sync_directory(path.parent)
+    except OSError as error:
+        try:
+            aside.rename(path)
+        except OSError as second:
+            raise SystemFailure(
+                f"{path} was removed, but the disk failed ({error}; {second})",
+                hint="look at the system's log; copy what matters to another disk",
+            ) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
 def _link_aside(target: Path) -> Path | None:
     """A second name for the old file, to have it back; None where there are no hard links."""
     path = temporary_path(target)

@@ -73,6 +73,12 @@ def faults(log: str) -> tuple[list[tuple[str, str, int]], Counter[str]]:
     return found, counts
 
 
+def sampled(points: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """Half of the faults: at each call the kill, and one of the errors in turn."""
+    errors = (NO_SPACE, BROKEN, BROKEN_FOR_GOOD)
+    return [point for point in points if point[1] in (KILL, errors[point[2] % 3])]
+
+
 def inject(call: str, fault: str, number: int) -> tuple[str, str]:
     """What strace is to be told so that it lets the ``number``-th ``call`` fail."""
     when = f"{fault.partition(' ')[0]}:when={number}{'+' if fault == BROKEN_FOR_GOOD else ''}"

@@ -23,6 +23,7 @@ from jellyformat.container import format_header
 from jellyformat.errors import JellyError
 from jellyformat.host import Append, Copy, Rewrite, Truncate
 from jellyformat.journal import Journal
+from jellyformat.saving import save_beside
 from jellyformat.snapshots import Snapshot
 
 OLD = bytes(range(251)) * 80
@@ -94,11 +95,20 @@ def embed(directory: Path, *, in_place: bool) -> Callable[[], object]:
     return lambda: snapshots.embed(directory / "host", snap, replace=True, in_place=in_place)
 
 
+def save(directory: Path) -> Callable[[], object]:
+    """Saving a file that cannot carry the snapshot ``jelly``, over an older one that has another beside it."""
+    snap = Snapshot((directory / "jelly").read_bytes())
+    return lambda: save_beside(directory / "host", lambda path: Path(path).write_text(SAVED), snap, strict=True)
+
+
+SAVED = '{"loss": [0.5, 0.25, 0.125]}\n' * 400
+
 HOSTS: dict[str, Callable[[Path], Callable[[], object]]] = {
     "embed": partial(embed, in_place=False),
     "strip": lambda d: partial(snapshots.strip, d / "host"),
     "embed-in-place": partial(embed, in_place=True),
     "strip-in-place": lambda d: partial(snapshots.strip, d / "host", in_place=True),
+    "save": save,
     "mend-host": lambda d: partial(recover, d / "host"),
 }
 """What is done to a real checkpoint ``host`` with the container ``jelly``."""
