@@ -106,7 +106,7 @@ def inside_environment(environment: Mapping[str, str], repository: Path) -> dict
 
 @contextmanager
 def temporary_repository(file: Readable, *, borrow: bool) -> Iterator[tuple[Path, int]]:
-    """A bare repository that holds the snapshot in a file, for as long as it is needed; and what keeps it: a descriptor.
+    """A bare repository that holds the snapshot in a file, for as long as it is needed, and the descriptor of its lock.
 
     Those of processes of this user that were killed are removed first, unless a process that inherited their
     descriptor, such as git, still lives.

@@ -1,8 +1,8 @@
 """Every system call that writes is broken off or made to fail while a snapshot is put into, replaced in or taken out of
 real checkpoints: their own framework loads them afterwards, and their bytes can be had back.
 
-A file that is changed in place before its content (safetensors, ``--in-place``), and an ONNX file in which one container
-takes the place of another, load when they have been mended.
+A file that is changed in place before its content (safetensors, ``--in-place``), and an ONNX file in which one
+container takes the place of another, load when they have been mended.
 """
 
 from __future__ import annotations
