@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import craft
 import h5py
@@ -248,8 +249,11 @@ def test_mending_may_be_broken_off_too(
 
 def grown(size: int) -> bytes:
     """A container of about that many bytes, with a manifest that can be read."""
-    data = numpy.random.default_rng(size).bytes(size)
-    return craft.change_value(craft.assemble(*craft.good()), lambda manifest: manifest["extensions"].update(x=data))
+
+    def grow(manifest: dict[str, Any]) -> None:
+        manifest["extensions"]["noise"] = numpy.random.default_rng(size).bytes(size)
+
+    return craft.change_value(craft.assemble(*craft.good()), grow)
 
 
 BOXES = {"one": grown(20_000), "two": grown(9_000)}
