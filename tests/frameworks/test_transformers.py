@@ -18,7 +18,7 @@ from jellyformat_transformers import SnapshotCallback, save_model, save_pretrain
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
 import jellyformat
-from jellyformat import errors, snapshots, training
+from jellyformat import beside, errors, snapshots
 from jellyformat.training import SnapshotWarning
 
 pytestmark = [
@@ -155,7 +155,7 @@ def test_it_cannot_be_put_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "write_new_file", fails)
+        patch.setattr(beside, "write_new_file", fails)
         trained(tmp_path / "out", "the checkpoint was saved without a snapshot of the code: RuntimeError: a bug")
     monkeypatch.setattr(snapshots, "embed", fails)
     with pytest.warns(SnapshotWarning, match="a bug"):
@@ -199,7 +199,7 @@ def test_accelerate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(errors.NoRepository):
         jellyformat_accelerate.register(accelerator, strict=True)
     handle = jellyformat_accelerate.register(accelerator, mine)
-    monkeypatch.setattr(training, "write_new_file", None)
+    monkeypatch.setattr(beside, "write_new_file", None)
     with pytest.warns(SnapshotWarning, match="saved without a snapshot"):
         accelerator.save_state(str(tmp_path / "step"))
     handle.remove()
