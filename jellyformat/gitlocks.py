@@ -34,8 +34,10 @@ def git_locked(store: Store, git_dirs: Sequence[bytes]) -> Iterator[None]:
                 _take(store.path / "token", Path(os.fsdecode(git_dir + b"/" + name)))
         yield
     finally:
-        with contextlib.suppress(OSError):  # the next command tries again
-            release_locks(store)
+        for _ in range(2):  # git would be kept out by a lock that stays; in the end the next command tries again
+            with contextlib.suppress(OSError):
+                release_locks(store)
+                break
 
 
 def _take(token: Path, path: Path) -> None:

@@ -257,7 +257,7 @@ def test_it_cannot_be_put_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, er
 # -- several processes, and the other name of the package ------------------------------------------------------------
 
 _DDP = """
-import sys, warnings
+import os, sys, warnings
 import pytorch_lightning as pl, torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.strategies import ModelParallelStrategy
@@ -281,7 +281,7 @@ class Sharded(Model):
         fully_shard(self.layer, mesh=self.device_mesh["data_parallel"])
 out = sys.argv[1]
 plugin, callback = SnapshotCheckpointIO(), SnapshotCallback()
-print("plugin has one:", plugin._taken is not None, flush=True)
+os.write(1, f"plugin has one: {plugin._taken is not None}\\n".encode())  # whole: another process writes too
 shards = ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1, process_group_backend="gloo")
 for name, callbacks, plugins, strategy, model in (
     ("callback", [callback], [], "ddp", Model()),
@@ -293,7 +293,7 @@ for name, callbacks, plugins, strategy, model in (
         enable_model_summary=False, callbacks=[ModelCheckpoint(out, filename=name), *callbacks], plugins=plugins,
     )
     trainer.fit(model)
-print("callback has one:", callback._carried is not None, flush=True)
+os.write(1, f"callback has one: {callback._carried is not None}\\n".encode())
 """
 
 
