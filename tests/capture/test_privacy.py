@@ -281,8 +281,8 @@ def test_no_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_a_real_kernel(tmp_path: Path) -> None:
-    pytest.importorskip("ipykernel")
-    manager = pytest.importorskip("jupyter_client.manager")
+    from jupyter_client import manager
+
     repo = base(tmp_path / "repo")
     cell = "import jellyformat; print(jellyformat.snapshot('.').manifest.environment.get('notebook'))"
     book = {"cells": [{"cell_type": "code", "source": [cell]}]}
