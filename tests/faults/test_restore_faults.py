@@ -9,9 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,64 +18,23 @@ import images
 import pytest
 import restore_zygote
 from states import Repo, base
+from tracing import BROKEN, BROKEN_FOR_GOOD, KILL, NO_SPACE, Zygote
 
 import jellyformat
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
-ROOT = Path(__file__).parents[2]
 CALLS = (
     "write|writev|pwrite64|pwritev2?|copy_file_range|sendfile|fsync|fdatasync|sync|syncfs|ftruncate|openat|creat|unlink"
     "|unlinkat|rename|renameat2?|link|linkat|symlink|symlinkat|mkdir|mkdirat|rmdir|chmod|fchmod|fchmodat2?|fchown|utimensat"
     "|flock"
 )
-KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD = "signal=SIGKILL", "error=ENOSPC", "error=EIO", "error=EIO for good"
 SHARE = 1 if os.environ.get("JELLYFORMAT_FULL") else 23
-
-
-class Zygote:
-    """The process that forks the children."""
-
-    def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
-        self.process = subprocess.Popen(
-            [sys.executable, restore_zygote.__file__],
-            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def say(self, line: str) -> int:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def run(self, step: str, directory: Path, *expressions: str) -> tuple[int, str]:
-        """Exit status of the child, and what strace has seen."""
-        pid = self.say(f"{step} {directory}")
-        with tempfile.NamedTemporaryFile("r") as log:
-            command = ["strace", "-o", log.name, "-p", str(pid)]
-            for expression in expressions:
-                command += ["-e", expression]
-            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
-                assert strace.stderr is not None
-                said = strace.stderr.readline()
-                assert "attached" in said, f"strace cannot trace here: {said}"
-                status = self.say("go")
-                strace.stderr.read()
-            return status, log.read()
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
 def zygote() -> Iterator[Zygote]:
-    made = Zygote()
+    made = Zygote("restore_zygote.py")
     yield made
     made.close()
 

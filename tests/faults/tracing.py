@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -23,11 +24,18 @@ PROCESSES = 2
 
 
 class Zygote:
-    """The process that forks the children."""
+    """The process that forks the children.
 
-    def __init__(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    Args:
+        program: The module that it runs.
+    """
+
+    def __init__(self, program: str = "zygote.py") -> None:
+        command = [sys.executable, str(Path(__file__).with_name(program))]
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def say(self, line: str) -> int:
         assert self.process.stdin is not None
