@@ -16,9 +16,10 @@ from jellyformat.objects import (
     REGULAR,
     SYMLINK,
     TREE,
-    iterate_tree,
     parse_commit,
+    tree_fields,
 )
+from jellyformat.paths import check_component
 from jellyformat.pool import Pool
 from jellyformat.summary import Flat, Leaves, derive
 from jellyformat.trees import Flattener, directories_of
@@ -145,12 +146,19 @@ class Checker:
         for oid in history.missing:
             if oid in places:
                 raise StateMismatch(f"{oid.hex()} is called missing and is there", requirement="JF-HIS-003")
+        names: set[bytes] = set()
+        named: dict[int, set[bytes]] = {TREE: set(), BLOB: set()}
         for oid, place in list(places.items()):
             if place.kind == TREE:
                 # not through the flattener, which would keep every tree of the history
-                for entry in iterate_tree(self._pool.read(oid), self._oid_length, strict=False):
-                    if entry.mode != GITLINK:
-                        self._named(entry.oid, TREE if entry.mode == DIRECTORY else BLOB)
+                for mode, name, entry in tree_fields(self._pool.read(oid), self._oid_length):
+                    if name not in names:
+                        check_component(name)
+                        names.add(name)
+                    kind = TREE if mode == DIRECTORY else BLOB
+                    if mode != GITLINK and entry not in named[kind]:
+                        self._named(entry, kind)
+                        named[kind].add(entry)
         return len(commits)
 
     def _named(self, oid: bytes, kind: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from jellyformat import fileio
 from jellyformat.errors import RefusedRepository
 from jellyformat.gitwrite import GitObject, make_pack
-from jellyformat.objects import COMMIT, OID_LENGTH, TREE, parse_commit
+from jellyformat.objects import COMMIT, GITLINK, OID_LENGTH, TREE, parse_commit, tree_fields
 from jellyformat.reader import Container
 from jellyformat.repository import Repository
 
@@ -55,16 +55,10 @@ def reachable(box: Container, roots: Iterable[bytes]) -> tuple[list[bytes], dict
 
 def _entries(content: bytes, length: int, names: dict[bytes, bytes], path: bytes, stack: list[bytes]) -> None:
     """Note what a tree, which was checked before, names."""
-    at, end = 0, len(content)
-    find = content.find
-    while at < end:
-        nul = find(b"\0", at)
-        stop = nul + 1 + length
-        oid = content[nul + 1 : stop]
-        if oid not in names and not content.startswith(b"160000 ", at):
-            names[oid] = path + b"/" + content[content.index(b" ", at) + 1 : nul]
+    for mode, name, oid in tree_fields(content, length):
+        if oid not in names and mode != GITLINK:
+            names[oid] = path + b"/" + name
             stack.append(oid)
-        at = stop
 
 
 def objects_of(box: Container, oids: Iterable[bytes], repository: Repository | None) -> Iterator[GitObject]:

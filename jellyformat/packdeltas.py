@@ -128,15 +128,7 @@ def _insert(out: list[bytes], content: bytes, first: int, last: int) -> None:
 
 
 def _copy(offset: int, length: int) -> bytes:
-    op, out = 0x80, bytearray()
-    for bit in range(4):
-        byte = offset >> (8 * bit) & 0xFF
-        if byte:
-            op |= 1 << bit
-            out.append(byte)
-    for bit in range(3):
-        byte = length >> (8 * bit) & 0xFF
-        if byte:
-            op |= 0x10 << bit
-            out.append(byte)
-    return bytes((op,)) + bytes(out)
+    """A copy instruction; every byte up to the highest that is not zero is written."""
+    low, high = (offset.bit_length() + 7) >> 3, (length.bit_length() + 7) >> 3
+    op = 0x80 | (1 << low) - 1 | (1 << high) - 1 << 4
+    return b"%c%b%b" % (op, offset.to_bytes(low, "little"), length.to_bytes(high, "little"))

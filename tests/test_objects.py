@@ -9,7 +9,7 @@ from gitrepo import git
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jellyformat.errors import BadObject, UnsafePath
+from jellyformat.errors import BadObject, PathLimit, UnsafePath
 from jellyformat.objects import (
     BLOB,
     COMMIT,
@@ -21,6 +21,7 @@ from jellyformat.objects import (
     object_id,
     parse_commit,
     parse_tree,
+    tree_fields,
 )
 
 OID = bytes(range(20))
@@ -152,3 +153,26 @@ def test_modes_of_old_trees(old: int, new: int) -> None:
 def test_what_is_no_commit(content: bytes) -> None:
     with pytest.raises(BadObject):
         parse_commit(content, 20)
+
+
+_MODES = st.sampled_from(
+    [b"100644", b"100755", b"100664", b"40000", b"040000", b"120000", b"160000", b"", b"8", b"1234567", b"12345670"]
+)
+_ENTRY = st.tuples(_MODES, st.binary(max_size=6), st.binary(min_size=20, max_size=20)).map(
+    lambda entry: entry[0] + b" " + entry[1] + b"\0" + entry[2]
+)
+
+
+@given(st.lists(_ENTRY, max_size=5).map(b"".join), st.integers(0, 30))
+def test_the_fields_of_a_tree_are_its_entries(content: bytes, cut: int) -> None:
+    """However many are read at once: ``tree_fields`` differs only in that it does not look at names."""
+    content = content[: len(content) - cut] if cut < 20 else content
+    try:
+        entries = [(entry.mode, entry.name, entry.oid) for entry in parse_tree(content, 20, strict=False)]
+    except BadObject:
+        with pytest.raises(BadObject):
+            list(tree_fields(content, 20))
+    except (UnsafePath, PathLimit):
+        return
+    else:
+        assert list(tree_fields(content, 20)) == entries
