@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jellyformat.errors import RefusedRepository
 from jellyformat.wildmatch import translate
@@ -142,7 +143,8 @@ def _is_included(name: str, path: bytes, conditions: Conditions | None) -> bool:
     return any(re.fullmatch(translate(pattern), place, flags) for place in places)
 
 
-def parse_config(data: bytes, file: str = "") -> list[tuple[str, str]]:
+@lru_cache(maxsize=64)
+def parse_config(data: bytes, file: str = "") -> tuple[tuple[str, str], ...]:
     """Names and values of a configuration file, in order.
 
     Args:
@@ -180,7 +182,7 @@ def parse_config(data: bytes, file: str = "") -> list[tuple[str, str]]:
                 value, stop = _value(file, data, stop)
             found.append((f"{section}.{os.fsdecode(match[1].lower())}", os.fsdecode(value)))
             at = stop
-    return found
+    return tuple(found)
 
 
 def _value(file: str, data: bytes, at: int) -> tuple[bytes, int]:

@@ -14,6 +14,7 @@ Value: TypeAlias = bool | int | str | bytes | Sequence["Value"] | Mapping[str, "
 """What canonical msgpack can say."""
 
 _LARGEST = (1 << 32) - 1
+_PLAIN = frozenset((type(None), bool, int, bytes, str))
 
 
 def _pairs(pairs: list[tuple[object, object]]) -> dict[object, object]:
@@ -28,14 +29,14 @@ def _ordered(value: object, depth: int) -> object:
     """``value`` with the keys of every map sorted, and nothing in it but the types of SPEC 6."""
     if depth < 0:
         raise DepthLimit(f"values are nested deeper than {limits.MSGPACK_DEPTH}", requirement="JF-MSG-005")
-    if value is None or isinstance(value, (bool, int, bytes, str)):
+    if type(value) in _PLAIN or isinstance(value, (bool, int, bytes, str)):
         return value
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise BadMsgpack("a map has a key that is not a str", requirement="JF-MSG-003")
         return {key: _ordered(value[key], depth - 1) for key in sorted(value, key=str.encode)}
     if isinstance(value, (list, tuple)):
-        return [_ordered(item, depth - 1) for item in value]
+        return [item if depth and type(item) in _PLAIN else _ordered(item, depth - 1) for item in value]
     raise BadMsgpack(f"a value of type {type(value).__name__} is not allowed", requirement="JF-MSG-001")
 
 

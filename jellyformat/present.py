@@ -142,8 +142,9 @@ def read_raw(git_dir: bytes) -> dict[bytes, Raw]:
         OSError: one cannot be read.
     """
     found: dict[bytes, Raw] = {}
+    there = set(os.listdir(git_dir))
     for name in MANAGED:
-        raw = _raw(git_dir + b"/" + name)
+        raw = _raw(git_dir + b"/" + name) if name in there else None
         if raw is not None:
             found[name] = raw
     return found

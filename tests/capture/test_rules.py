@@ -163,7 +163,7 @@ def test_configuration_as_git_reads_it(tmp_path: Path) -> None:
     (tmp_path / "config").write_bytes(CONFIG)
     listed = git(repo.path, "config", "--file", tmp_path / "config", "--list", "-z").split(b"\0")[:-1]
     expected = [tuple(item.decode().split("\n", 1)) if b"\n" in item else (item.decode(), "true") for item in listed]
-    assert parse_config(CONFIG) == expected
+    assert list(parse_config(CONFIG)) == expected
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,10 @@ class Under:
     def __init__(self, name: str, built: Built, place: Path) -> None:
         self.name, self._built, self._place = name, built, place
         self.target = built.fresh(name, place)
+        self._git_dir = self.target if (self.target / "HEAD").exists() else self.target / ".git"
+        if self._git_dir.is_file():
+            self._git_dir = self.target / self._git_dir.read_text().removeprefix("gitdir:").strip()
+        self._packs = _packs(place)
         self._before = Look.at(self.target)
         self._checked = _fsck(self.target)
 
@@ -109,12 +113,10 @@ class Under:
             self._forget()
 
     def _forget(self) -> None:
-        """Begin the history list anew."""
-        found = self.target if (self.target / "HEAD").exists() else self.target / ".git"
-        if found.is_file():
-            text = found.read_text().removeprefix("gitdir:").strip()
-            found = self.target / text
-        shutil.rmtree(found / "jellyformat", ignore_errors=True)
+        """Begin the history list anew; packs that came are no longer needed, and git would look into each of them."""
+        shutil.rmtree(self._git_dir / "jellyformat", ignore_errors=True)
+        for pack in _packs(self._place) - self._packs:
+            pack.unlink()
 
     def _check(self, over: str, file: Path) -> str:
         target, before = self.target, self._before
@@ -159,6 +161,11 @@ class Under:
         jellyformat.undo(target)
         _same(before, Look.at(target, asked=before), "undone twice")
         return "done"
+
+
+def _packs(place: Path) -> set[Path]:
+    """Packs and their indexes, of nested repositories too."""
+    return set(place.rglob("objects/pack/pack-*"))
 
 
 def _fsck(path: Path) -> bytes:
