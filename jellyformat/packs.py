@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jellyformat.attributes import unquote
-from jellyformat.objects import BLOB, COMMIT, KIND_NAMES, OID_LENGTH, TAG, TREE, object_id
+from jellyformat.objects import KIND_NAMES, OID_LENGTH, object_id
 
 _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
 _OFFSET_DELTA, _REFERENCE_DELTA = 6, 7
@@ -114,17 +114,12 @@ class ObjectStore:
                 kind, content = known
                 break
             entry = pack.entry(offset)
-            if entry.kind not in (_OFFSET_DELTA, _REFERENCE_DELTA):
+            if entry.base is None:
                 kind, content = entry.kind, entry.data
                 self._keep(number, offset, kind, content)
                 break
             deltas.append((offset, entry.data))
-            if entry.kind == _OFFSET_DELTA:
-                if not 0 < entry.base_offset < offset:
-                    raise BadPack("a delta has its base behind it")
-                offset = entry.base_offset
-                continue
-            base = pack.find(entry.base)
+            base = pack.find(entry.base) if isinstance(entry.base, bytes) else entry.base
             if base is None or base == offset or len(deltas) > 10_000:
                 raise BadPack("the base of a delta is missing")
             offset = base
@@ -148,8 +143,8 @@ class _Entry:
 
     kind: int
     data: bytes
-    base_offset: int = 0
-    base: bytes = b""
+    base: int | bytes | None
+    """Of a delta: the offset of its base, or the base's id."""
 
 
 class _Pack:
@@ -210,31 +205,45 @@ class _Pack:
         if self._data is None:
             self._data = _mapped(self._stem + b".pack")
         data = self._data
-        at = offset
+        kind, size, base, at = entry_head(data, offset, self._length)
+        return _Entry(kind, _inflate(data, at, size), base)
+
+
+def entry_head(data: bytes | mmap.mmap, at: int, oid_length: int) -> tuple[int, int, int | bytes | None, int]:
+    """Kind and size in bytes of the entry of a pack at ``at``, its base, and where its zlib stream begins.
+
+    The base is the offset of an earlier entry or a raw id for the two kinds of deltas, None for others.
+
+    Raises:
+        BadPack, IndexError: it is no entry.
+    """
+    start = at
+    byte = data[at]
+    at += 1
+    kind, size, shift = byte >> 4 & 7, byte & 15, 4
+    while byte & 0x80:
         byte = data[at]
         at += 1
-        kind, size, shift = byte >> 4 & 7, byte & 15, 4
-        while byte & 0x80:
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if shift > 63:
+            raise BadPack("the size of an object has no end")
+    if kind == _OFFSET_DELTA:
+        byte = data[at]
+        at += 1
+        back = byte & 0x7F
+        while byte & 0x80 and back < start:
             byte = data[at]
             at += 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-        base_offset, base = 0, b""
-        if kind == _OFFSET_DELTA:
-            byte = data[at]
-            at += 1
-            back = byte & 0x7F
-            while byte & 0x80:
-                byte = data[at]
-                at += 1
-                back = (back + 1 << 7) | byte & 0x7F
-            base_offset = offset - back
-        elif kind == _REFERENCE_DELTA:
-            base = data[at : at + self._length]
-            at += self._length
-        elif kind not in (COMMIT, TREE, BLOB, TAG):
-            raise BadPack(f"an object of kind {kind}")
-        return _Entry(kind, _inflate(data, at, size), base_offset, base)
+            back = (back + 1 << 7) | byte & 0x7F
+        if not 0 < back < start:
+            raise BadPack("a delta has its base behind it, or in front of the pack")
+        return kind, size, start - back, at
+    if kind == _REFERENCE_DELTA:
+        return kind, size, data[at : at + oid_length], at + oid_length
+    if kind not in KIND_NAMES:
+        raise BadPack(f"an object of kind {kind}")
+    return kind, size, None, at
 
 
 def _inflate(data: mmap.mmap, at: int, size: int) -> bytes:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from jellyformat import limits
 from jellyformat.errors import BadHost, CountLimit, SizeLimit
-from jellyformat.objects import KIND_NAMES, OID_LENGTH, object_id
-from jellyformat.packs import BadPack, apply_delta, delta_sizes
+from jellyformat.objects import OID_LENGTH, object_id
+from jellyformat.packs import BadPack, apply_delta, delta_sizes, entry_head
 
-_OFFSET_DELTA, _REFERENCE_DELTA = 6, 7
 _OBJECT_BYTES = 512 * limits.MIB
 _ALL_BYTES = 8 * limits.GIB
 """Bytes that all entries inflate to, and of all objects that deltas make."""
@@ -105,7 +104,7 @@ class PackStream:
         at = 12
         for number in range(count):
             numbers[at] = number
-            kind, size, base, start = self._head(at)
+            kind, size, base, start = entry_head(self._data, at, OID_LENGTH[self._format])
             content, at = self._inflate(start, size)
             if base is None:
                 self._entries.append(_Entry(start, size, kind, size))
@@ -145,36 +144,6 @@ class PackStream:
         self._keep(number, content)
 
     # -- entries ---------------------------------------------------------------------------------------------------
-
-    def _head(self, at: int) -> tuple[int, int, int | bytes | None, int]:
-        """Kind, size and base (offset or id) of the entry at ``at``, and where its zlib stream begins."""
-        data, offset = self._data, at
-        byte = data[at]
-        at += 1
-        kind, size, shift = byte >> 4 & 7, byte & 15, 4
-        while byte & 0x80:
-            byte = data[at]
-            at += 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if shift > 63:
-                raise BadPack("the size of an object has no end")
-        base: int | bytes | None = None
-        if kind == _OFFSET_DELTA:
-            byte = data[at]
-            at += 1
-            back = byte & 0x7F
-            while byte & 0x80 and back < offset:
-                byte = data[at]
-                at += 1
-                back = (back + 1 << 7) | byte & 0x7F
-            base = offset - back
-        elif kind == _REFERENCE_DELTA:
-            base = data[at : at + OID_LENGTH[self._format]]
-            at += len(base)
-        elif kind not in KIND_NAMES:
-            raise BadPack(f"an object of kind {kind}")
-        return kind, size, base, at
 
     def _check_size(self, size: int) -> None:
         self._all += size
