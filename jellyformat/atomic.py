@@ -217,6 +217,9 @@ def _check(host: Host, plan: Plan | Splice) -> None:
     size = host.source.size
     if isinstance(plan, Append):
         fits = 0 <= plan.keep <= min(size, plan.length) and all(offset >= plan.keep for offset, _ in plan.writes)
+        if plan.back is not None:
+            ends = [offset + len(data) for offset, data in plan.back if offset >= plan.keep]
+            fits = fits and len(ends) == len(plan.back) and max(ends, default=plan.keep) == size
     elif isinstance(plan, Truncate):
         fits = 0 <= plan.length <= size
     elif isinstance(plan, Splice):
@@ -233,9 +236,12 @@ def _check(host: Host, plan: Plan | Splice) -> None:
 
 def _append(host: Host, plan: Append) -> None:
     with system_errors(host.path, _AS_IT_WAS):
-        journal = Journal.begin(host.target, host.fd, plan.keep)
+        journal = Journal.begin(host.target, host.fd, plan.keep, plan.back)
     complete = False
     try:
+        if plan.back:
+            os.ftruncate(host.fd, plan.keep)
+            sync(host.fd)
         for offset, data in plan.writes:
             write_at(host.fd, data, offset)
             sync(host.fd)
@@ -339,7 +345,8 @@ def _fill(host: Host, plan: Plan, fd: int) -> None:
         _copy(host, 0, plan.length, fd, 0)
         return
     # a hole that the writes leave shows what was there before
-    _copy(host, 0, min(host.source.size, plan.length) if _has_holes(plan) else plan.keep, fd, 0)
+    shown = plan.back is None and _has_holes(plan)
+    _copy(host, 0, min(host.source.size, plan.length) if shown else plan.keep, fd, 0)
     for offset, data in plan.writes:
         write_at(fd, data, offset)
     os.ftruncate(fd, plan.length)

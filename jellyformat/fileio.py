@@ -21,10 +21,10 @@ _CANNOT_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 
 
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all of ``data`` at ``offset`` (bytes). Raises OSError."""
+    """Write all of ``data`` at ``offset`` (bytes); what one call cannot take ends with a page. Raises OSError."""
     view = memoryview(data)
     while view:
-        written = os.pwrite(fd, view[: 1 << 30], offset)
+        written = os.pwrite(fd, view[: (1 << 30) - offset % 4096], offset)
         view = view[written:]
         offset += written
 

@@ -63,7 +63,7 @@ def _found(path: Path, fd: int, host: int, target: Path) -> tuple[str, Callable[
     version = head[len(journal.MAGIC) :]
     if not head.startswith(journal.MAGIC) or not version:
         return journal.NEVER_FINISHED, None
-    if version[0] == journal.VERSION:
+    if version[0] in (journal.VERSION, journal.ORDERED):
         return journal.found(path, fd, host)
     if version[0] == splicing.VERSION:
         return splicing.found(path, fd, host)

@@ -56,11 +56,14 @@ class Append:
         writes: ``(offset, bytes)`` in the order they are to be written, each synced before the next.
             The first may lie far beyond the end, leaving a hole that the next ones fill.
         length: The file's length when all is done; what was staged behind it is cut off.
+        back: For hosts that never may have a hole: what is behind ``keep`` is cut off before the first write, and
+            these writes, after the same cut, put it back. None: it is overwritten, and put back in any order.
     """
 
     keep: int
     writes: tuple[tuple[int, bytes], ...]
     length: int
+    back: tuple[tuple[int, bytes], ...] | None = None
 
 
 @dataclass(frozen=True)

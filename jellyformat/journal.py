@@ -5,6 +5,9 @@ It lies beside the host as ``.<name>.jelly-journal`` and is on the disk, whole, 
     magic (8), version (1), inode, own length, whole length (8 each), fingerprint of the host's own bytes (32),
     everything behind the own bytes, SHA-256 of all before (32), 0 or 1: whether the change is complete (1)
 
+Where they have to come back in an order of the adapter's, the version is 3, and instead of these bytes
+stand the writes, in that order: offset and length (8 each), the bytes.
+
 The last byte is the moment of commitment: before it is set, a crash ends in the old state, afterwards in the new one.
 """
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -24,12 +28,14 @@ from jellyformat.fileio import hidden_name, lock, release, sync, sync_directory,
 from jellyformat.source import FileSource, Source
 
 MAGIC = b"\x89JELLYJ\n"
-VERSION = 1
+VERSION, ORDERED = 1, 3
 ENDING = ".jelly-journal"
 NEVER_FINISHED = "removed a journal that was never finished; the file had not been changed"
 COMPLETED = "the last change had been completed; removed its journal"
 REPLACED = "removed the journal of a file that has been replaced since; this one was not changed"
 _HEAD = struct.Struct(">8sBQQQ32s")
+_WRITE = struct.Struct(">QQ")
+_FOOT = 33
 _PIECE = 4 << 20
 _PAGE, _PAGES = 4096, 16
 
@@ -48,18 +54,26 @@ class Journal:
         fd: Its descriptor, locked as long as its process lives.
         keep: Length of the host's own bytes, which no change in place touches.
         size: Length of the whole host before the change.
+        version: What form it has.
     """
 
     path: Path
     fd: int
     keep: int
     size: int
+    version: int
 
     @classmethod
-    def begin(cls, target: Path, host: int, keep: int) -> Journal:
+    def begin(cls, target: Path, host: int, keep: int, back: Iterable[tuple[int, bytes]] | None = None) -> Journal:
         """Write the journal of the host ``target``, open as ``host``, whose first ``keep`` bytes stay.
 
         When this returns, it is on the disk; when it raises, nothing of it is left.
+
+        Args:
+            target: The host, no symbolic link.
+            host: Its descriptor.
+            keep: Length of its own bytes.
+            back: The writes that put back what is behind them, where their order matters (``Append.back``).
 
         Raises:
             OSError: it cannot be written.
@@ -67,39 +81,43 @@ class Journal:
         """
         size = os.fstat(host).st_size
         path = journal_path(target)
-        return cls(path, create(path, cls._pieces(target, host, keep, size)), keep, size)
-
-    @staticmethod
-    def _pieces(target: Path, host: int, keep: int, size: int) -> Iterator[bytes]:
-        """The journal's content, from the magic to the last byte."""
         source = FileSource(host, size)
-        digest = hashlib.sha256()
-        mark = fingerprint(source, keep)
-        piece = _HEAD.pack(MAGIC, VERSION, os.fstat(host).st_ino, keep, size, mark)
-        digest.update(piece)
-        yield piece
-        for at in range(keep, size, _PIECE):
-            piece = source.read_at(at, min(_PIECE, size - at))
-            if len(piece) != min(_PIECE, size - at):
-                raise Busy(f"{target} was changed by somebody else meanwhile; nothing was done")
-            digest.update(piece)
-            yield piece
-        yield digest.digest() + b"\0"
+        if back is None:
+            version, body = VERSION, _tail(target, source, keep)
+        else:
+            version, body = ORDERED, (_WRITE.pack(at, len(data)) + data for at, data in back)
+        head = _HEAD.pack(MAGIC, version, os.fstat(host).st_ino, keep, size, fingerprint(source, keep))
+        return cls(path, create(path, _sealed(head, body)), keep, size, version)
 
     def set_done(self, done: bool) -> None:
         """Say, lastingly, whether the change is complete. Raises OSError."""
-        write_at(self.fd, b"\1" if done else b"\0", _HEAD.size + self.size - self.keep + 32)
+        write_at(self.fd, b"\1" if done else b"\0", os.fstat(self.fd).st_size - 1)
         sync(self.fd)
 
     def roll_back(self, host: int) -> None:
         """Give the host its old bytes back. If broken off, it may be repeated. Raises OSError."""
         os.ftruncate(host, self.keep)
-        # from the end to the beginning: a zip's directory comes first, so that it loads at every moment
-        for at in reversed(range(self.keep, self.size, _PIECE)):
-            length = min(_PIECE, self.size - at)
-            data = FileSource(self.fd, 0).read_at(_HEAD.size + at - self.keep, length)
-            write_at(host, data, at)
         sync(host)
+        journal = FileSource.of(self.fd)
+        for place, at, length in self._pieces(journal):
+            write_at(host, journal.read_at(at, length), place)
+            sync(host)
+
+    def _pieces(self, journal: Source) -> Iterator[tuple[int, int, int]]:
+        """What is to be put back, in that order: offset in the host, offset in the journal, length."""
+        if self.version == VERSION:
+            # from the end to the beginning: a zip's directory comes first, so that it loads at every moment
+            for place in reversed(range(self.keep, self.size, _PIECE)):
+                yield place, _HEAD.size + place - self.keep, min(_PIECE, self.size - place)
+            return
+        at = _HEAD.size
+        while at < journal.size - _FOOT:
+            place, length = _WRITE.unpack(journal.read_at(at, _WRITE.size))
+            at += _WRITE.size
+            while length:
+                piece = min(_PIECE - place % _PIECE, length)
+                yield place, at, piece
+                place, at, length = place + piece, at + piece, length - piece
 
     def remove(self) -> None:
         """Take it away and close it. Raises OSError, and is closed all the same."""
@@ -108,6 +126,24 @@ class Journal:
     def close(self) -> None:
         """Close it and leave it where it is, for ``heal``."""
         release(self.fd)
+
+
+def _tail(target: Path, host: Source, keep: int) -> Iterator[bytes]:
+    """Everything behind the host's own bytes."""
+    for at in range(keep, host.size, _PIECE):
+        piece = host.read_at(at, min(_PIECE, host.size - at))
+        if len(piece) != min(_PIECE, host.size - at):
+            raise Busy(f"{target} was changed by somebody else meanwhile; nothing was done")
+        yield piece
+
+
+def _sealed(head: bytes, body: Iterable[bytes]) -> Iterator[bytes]:
+    """The journal's content, from the magic to the last byte."""
+    digest = hashlib.sha256()
+    for piece in itertools.chain((head,), body):
+        digest.update(piece)
+        yield piece
+    yield digest.digest() + b"\0"
 
 
 def create(path: Path, pieces: Iterable[bytes]) -> int:
@@ -170,7 +206,7 @@ def found(path: Path, fd: int, host: int) -> tuple[str, Callable[[], None] | Non
     """What a dead process has left half done, for people, and what mends it; None where the host needs nothing.
 
     Args:
-        path: The journal, of version 1.
+        path: The journal, of one of these versions.
         fd: Its descriptor, locked.
         host: That of the host.
 
@@ -195,13 +231,14 @@ def _read(path: Path, fd: int) -> tuple[Journal | None, int, bytes, bool]:
     head = source.read_at(0, _HEAD.size)
     if len(head) < _HEAD.size:
         return nothing
-    _, _, inode, keep, size, mark = _HEAD.unpack(head)
-    end = _HEAD.size + size - keep
-    if size < keep or source.size != end + 33:
+    _, version, inode, keep, size, mark = _HEAD.unpack(head)
+    end = source.size - _FOOT
+    if size < keep or end < _HEAD.size or (version == VERSION and end != _HEAD.size + size - keep):
         return nothing
     digest = hashlib.sha256()
     for at in range(0, end, _PIECE):
         digest.update(source.read_at(at, min(_PIECE, end - at)))
     if source.read_at(end, 32) != digest.digest():
         return nothing
-    return Journal(path, fd, keep, size), inode, mark, source.read_at(end + 32, 1) == b"\1"
+    done = source.read_at(end + 32, 1) == b"\1"
+    return Journal(path, fd, keep, size, version), inode, mark, done

@@ -24,6 +24,8 @@ from jellyformat.journal import Journal, journal_path
 OLD = bytes(range(256)) * 40
 ROOT = Path(__file__).parents[1]
 APPEND = Append(10_000, ((12_000, b"staged"), (10_000, b"container" * 100), (10_900, b"end")), 10_903)
+BACK = ((10_000, bytes(240)), (10_008, OLD[10_008:]), (10_000, OLD[10_000:10_008]))
+ORDERED = Append(10_000, ((10_000, b"filler" * 100), (10_000, b"container" * 50)), 10_600, BACK)
 
 
 def model(old: bytes, plan: Plan) -> bytes:
@@ -33,6 +35,8 @@ def model(old: bytes, plan: Plan) -> bytes:
         return b"".join(parts)
     new = bytearray(old)
     if isinstance(plan, Append):
+        if plan.back is not None:
+            del new[plan.keep :]
         for offset, data in plan.writes:
             if data:
                 new.extend(bytes(max(0, offset + len(data) - len(new))))
@@ -61,7 +65,8 @@ def cases(draw: st.DrawFn) -> tuple[bytes, Plan]:
     if kind == "append":
         keep = draw(st.integers(0, len(old)))
         writes = draw(st.lists(st.tuples(st.integers(keep, 500), st.binary(max_size=60)), max_size=4))
-        return old, Append(keep, tuple(writes), draw(st.integers(keep, 600)))
+        back = draw(st.sampled_from([None, ((keep, old[keep:]),)]))
+        return old, Append(keep, tuple(writes), draw(st.integers(keep, 600)), back)
     copies = st.integers(0, len(old)).flatmap(
         lambda offset: st.integers(0, len(old) - offset).map(lambda length: Copy(offset, length))
     )
@@ -116,6 +121,36 @@ def test_writes_are_in_order_and_synced(host: Path, monkeypatch: pytest.MonkeyPa
         ("write host", 10_900), ("sync host", 0), ("cut host", 10_903), ("sync host", 0),
     ]  # fmt: skip
     assert [name for name, _ in calls[first + 8 :]] == ["write journal", "sync journal", "sync directory"]
+    host.write_bytes(OLD)
+    calls.clear()
+    apply_plan(host, ORDERED)
+    first = next(i for i, call in enumerate(calls) if call[0] == "cut host")
+    assert [name for name, _ in calls[:first]][-2:] == ["sync journal", "sync directory"]
+    assert calls[first : first + 8] == [
+        ("cut host", 10_000), ("sync host", 0), ("write host", 10_000), ("sync host", 0),
+        ("write host", 10_000), ("sync host", 0), ("cut host", 10_600), ("sync host", 0),
+    ]  # fmt: skip
+    host.write_bytes(OLD)
+    broken_off(host, plan=ORDERED)
+    calls.clear()
+    recover(host)
+    way_back = [
+        ("cut host", 10_000), ("sync host", 0), ("write host", 10_000), ("sync host", 0),
+        ("write host", 10_008), ("sync host", 0), ("write host", 10_000), ("sync host", 0),
+    ]  # fmt: skip
+    assert calls[:-1] == way_back
+
+    def failing_pwrite(fd: int, data: bytes, offset: int) -> int:
+        if bytes(data[:9]) == b"container":
+            raise OSError(errno.EIO, "broken")
+        return fake_pwrite(fd, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", failing_pwrite)
+    calls.clear()
+    with pytest.raises(SystemFailure):
+        apply_plan(host, ORDERED)
+    assert calls[-9:-1] == way_back
+    assert host.read_bytes() == OLD
 
 
 @pytest.mark.parametrize("what", ["rewrite", "out", "over", "new"])
@@ -215,6 +250,9 @@ def test_hard_links(host: Path, tmp_path: Path) -> None:
         Append(-1, (), 5),
         Append(100, ((99, b"x"),), 200),
         Append(100, (), 99),
+        Append(100, (), 100, ()),
+        Append(100, (), 100, ((99, OLD[99:]),)),
+        Append(100, (), 100, ((100, OLD[100:-1]),)),
         Truncate(10_241),
         Truncate(-1),
         Rewrite((Copy(0, 10_241),)),
@@ -444,11 +482,11 @@ def test_forked_process_does_not_hold_the_lock(host: Path) -> None:
         os.waitpid(pid, 0)
 
 
-def broken_off(host: Path, steps: int = 2) -> Path:
+def broken_off(host: Path, steps: int = 2, plan: Append = APPEND) -> Path:
     """As a process leaves it that dies after some writes."""
     with locked(host) as opened:
-        book = Journal.begin(opened.target, opened.fd, APPEND.keep)
-        for offset, data in APPEND.writes[:steps]:
+        book = Journal.begin(opened.target, opened.fd, plan.keep, plan.back)
+        for offset, data in plan.writes[:steps]:
             os.pwrite(opened.fd, data, offset)
         book.close()
     return journal_path(host)
@@ -474,16 +512,18 @@ def test_next_command_recovers(host: Path, write: bool) -> None:
         assert (opened.healed is not None) == write
 
 
-def test_recover_of_a_long_tail(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("plan", [APPEND, ORDERED], ids=["any order", "ordered"])
+def test_recover_of_a_long_tail(host: Path, plan: Append, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "_PIECE", 7)
-    broken_off(host, 3)
+    broken_off(host, 3, plan)
     recover(host)
     assert host.read_bytes() == OLD
 
 
-def test_torn_journal(host: Path) -> None:
+@pytest.mark.parametrize("plan", [APPEND, ORDERED], ids=["any order", "ordered"])
+def test_torn_journal(host: Path, plan: Append) -> None:
     """A journal that is not whole was never acted upon: the host is not touched, whatever it looks like."""
-    path = broken_off(host)
+    path = broken_off(host, plan=plan)
     whole, now = path.read_bytes(), host.read_bytes()
     for length in [*range(0, len(whole), 11), len(whole) - 1]:
         path.write_bytes(whole[:length])
@@ -509,7 +549,7 @@ def test_torn_journal(host: Path) -> None:
 def test_journal_of_a_later_version(host: Path) -> None:
     path = broken_off(host)
     whole, now = path.read_bytes(), host.read_bytes()
-    path.write_bytes(whole[:8] + b"\3" + whole[9:])
+    path.write_bytes(whole[:8] + b"\4" + whole[9:])
     with pytest.raises(RefusedHost, match="later version"):
         recover(host)
     assert path.exists()

@@ -8,7 +8,8 @@ from jellyformat.container import HEADER_LENGTH, MAGIC
 from jellyformat.errors import BadHost, RefusedHost
 from jellyformat.host import Append, Carried, Copy, Plan, Rewrite, Segment, Truncate
 from jellyformat.source import Source, Window
-from jellyformat_onnx.message import FIELD, Field, NotAMessage, encode_field, is_onnx, walk
+from jellyformat_onnx.appending import appending
+from jellyformat_onnx.message import FIELD, TAG, Field, NotAMessage, encode_field, is_onnx, walk
 
 FORM = "field"
 MESSAGE_MAX = (1 << 31) - 1
@@ -55,9 +56,13 @@ class OnnxAdapter:
                 requirement="JF-HST-004",
                 hint="without -o, embed puts the snapshot into FILE.jelly beside it",
             )
-        if present is not None and present.end < source.size:
-            return Rewrite((*_without(source, present), field))
-        return Append(own, ((own, field),), own + len(field))
+        back: tuple[tuple[int, bytes], ...] = ()
+        if present is not None:
+            old = source.read_at(present.start, present.end - present.start)
+            if present.end < source.size or not old.startswith(TAG):
+                return Rewrite((*_without(source, present), field))
+            back = appending(own, old)
+        return Append(own, appending(own, field), own + len(field), back)
 
     def plan_strip(self, source: Source, carried: Carried) -> Plan:
         """How to take the field out again.

@@ -96,16 +96,21 @@ def walk(source: Source) -> Iterator[Field]:
 
 def encode_field(data: bytes) -> bytes:
     """``data`` as field ``FIELD``."""
-    return _varint(FIELD << 3 | BYTES) + _varint(len(data)) + data
+    return TAG + encode_varint(len(data)) + data
 
 
-def _varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """A number, in as few bytes as can be."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+TAG = encode_varint(FIELD << 3 | BYTES)
+"""The tag of the field that holds a container, as it is written."""
 
 
 @dataclass

@@ -10,6 +10,9 @@ HOST = "malformed.host"
 VERSION, GRAPH, OPSET = b"\x08\x08", b"\x3a\x03\x12\x01g", b"\x42\x02\x10\x11"
 MODEL = VERSION + b"\x12\x04test" + GRAPH + OPSET
 
+FILLED = MODEL + b"\xea\xd4\xc8\x12\x83\x00xyz\xea\xd4\xc8\x12\x00"
+"""With two fillers behind it."""
+
 
 def make() -> Area:
     """The area."""
@@ -24,6 +27,7 @@ def make() -> Area:
             VERSION + GRAPH + OPSET + b"\x5d1234\x5912345678" + field(box),
         ),
         "repeated": ("beside fields that stand there twice", MODEL + OPSET + VERSION + field(box)),
+        "fillers": ("behind fillers, which an append that was broken off has left", FILLED + field(box)),
         "length-longer": ("with a length that is no shortest varint", MODEL + field(box, longer=True)),
     }
     ids = "JF-ONX-001"
@@ -49,8 +53,11 @@ def make() -> Area:
     files = {"in": ("onnx", MODEL), "container": ("jelly", box)}
     ids = "JF-HST-002 JF-HST-004 JF-ONX-001"
     written(area, "embed", "embed", ids, "behind a model", files, output(MODEL + field(box)), "onnx")
-    for name in ("appended", "between"):
-        own = MODEL if name == "appended" else VERSION + GRAPH + OPSET
+    files = {"in": ("onnx", FILLED), "container": ("jelly", box)}
+    why = "behind fillers, which an append that was broken off has left"
+    written(area, "embed", "embed-fillers", ids, why, files, output(FILLED + field(box)), "onnx")
+    owns = {"appended": MODEL, "between": VERSION + GRAPH + OPSET, "fillers": FILLED}
+    for name, own in owns.items():
         file = {"in": ("onnx", cases[name][1])}
         written(area, "strip", f"strip-{name}", ids, f"taken out again: {name}", file, output(own), "onnx")
     return area

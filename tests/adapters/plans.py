@@ -31,6 +31,9 @@ def steps(path: Path, plan: Plan) -> Iterator[str]:
     with open(path, "r+b") as file:
         if isinstance(plan, Append):
             before = file.read(plan.keep)
+            if plan.back is not None:
+                os.ftruncate(file.fileno(), plan.keep)
+                yield "first cut"
             for number, (offset, data) in enumerate(plan.writes):
                 os.pwrite(file.fileno(), data, offset)
                 yield f"write {number}"
@@ -54,7 +57,7 @@ def carry_out(path: Path, plan: Plan) -> None:
 def result(data: bytes, plan: Plan) -> bytes:
     """What ``plan`` makes of a file with the bytes ``data``."""
     if isinstance(plan, Append):
-        file = bytearray(data)
+        file = bytearray(data if plan.back is None else data[: plan.keep])
         for offset, part in plan.writes:
             file.extend(bytes(max(0, offset - len(file))))
             file[offset : offset + len(part)] = part

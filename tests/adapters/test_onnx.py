@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jellyformat_onnx import ADAPTER
+from jellyformat_onnx.appending import appending
 from jellyformat_onnx.message import FIELDS_MAX, NotAMessage, encode_field, is_onnx, walk
 from onnx import TensorProto, helper, numpy_helper
 
@@ -165,9 +167,14 @@ def test_appended_and_cut_off() -> None:
     """At the cost of the container, whatever the model weighs."""
     host = FILES["plain"]
     plan = ADAPTER.plan_embed(BytesSource(host), CONTAINER)
-    assert plan == Append(len(host), ((len(host), encode_field(CONTAINER)),), len(host) + 5000 + 6)
+    writes = appending(len(host), encode_field(CONTAINER))
+    assert plan == Append(len(host), writes, len(host) + 5000 + 6, ())
+    assert sum(len(data) for _, data in writes) < 2 * 5000 + 20
     source = BytesSource(embed(host))
-    assert ADAPTER.plan_embed(source, SMALL) == ADAPTER.plan_embed(BytesSource(host), SMALL)
+    again = ADAPTER.plan_embed(source, SMALL)
+    assert isinstance(again, Append)
+    assert again.back == writes
+    assert replace(again, back=()) == ADAPTER.plan_embed(BytesSource(host), SMALL)
     carried = ADAPTER.find(source)
     assert carried is not None
     assert ADAPTER.plan_strip(source, carried) == Truncate(len(host))
@@ -212,8 +219,10 @@ def test_little_is_read_and_no_model_is_made_too_long() -> None:
     assert ADAPTER.matches(carrier)
     assert plans.described(ADAPTER.find(carrier)) == ("field", CONTAINER, large.size)
     carrier.read = 0
-    assert ADAPTER.plan_embed(carrier, SMALL) == ADAPTER.plan_embed(Large(large.zeros), SMALL)
-    assert carrier.read < 10_000
+    again = ADAPTER.plan_embed(carrier, SMALL)
+    assert isinstance(again, Append)
+    assert replace(again, back=()) == ADAPTER.plan_embed(Large(large.zeros), SMALL)
+    assert carrier.read < 10_000 + len(CONTAINER)
 
 
 def test_what_is_no_onnx_model(tmp_path: Path) -> None:
@@ -273,6 +282,122 @@ def test_fields_that_hold_something_else() -> None:
             with pytest.raises(BadHost) as caught:
                 call(source)
             assert caught.value.requirement == "JF-ONX-001", name
+
+
+LENGTHS = (200, 4096, 4100, 16_390, 16_391, 2_100_000)
+"""Of containers: with lengths of two, three and four bytes, and on both sides of where these meet."""
+
+
+def grown(length: int) -> bytes:
+    """A model of so many bytes."""
+    host = FILES["plain"]
+    missing = length - len(host)
+    text = b"d" * (missing - (2 if missing < 130 else 3))
+    return host + b"\x32" + varint(len(text)) + text
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_it_loads_after_every_write(length: int) -> None:
+    """Wherever in a page or a sector the model ends; a write that ends with a page leaves whole fields, too."""
+    container = plans.make_container(length, 4)
+    field = encode_field(container)
+    places = [*range(4096 - 20, 4096 + 3), *range(4096 + 512 - 12, 4096 + 512 + 2)]
+    places += [8192 - len(field) % 4096 + more for more in range(-7, 8)]
+    torn = 0
+    for start in places if length < 1 << 20 else places[::5]:
+        host = grown(start)
+        file = bytearray(host)
+        writes = appending(start, field)
+        for number, (offset, data) in enumerate(writes):
+            if number == 0:
+                pages = range(-(-start // 4096) * 4096, start + len(data), 4096)
+                for page in (*pages[:6], *pages[-3:]):
+                    near = min(abs(page - end) for end in ends_of(start, data)) if start < page else 0
+                    torn += 0 < near < 10
+                    part = BytesSource(bytes(file) + data[: page - start])
+                    assert 0 < near < 10 or whole(part), (start, page)
+            elif len(data) < 10:
+                assert offset // 512 == (offset + len(data) - 1) // 512, (start, number)
+            file[offset : offset + len(data)] = data
+            assert whole(BytesSource(bytes(file))), (start, number)
+            loaded = onnx.load_from_string(bytes(file))
+            assert len(loaded.graph.node) == 1
+        assert bytes(file) == host + field
+    assert torn < len(places) * 3
+
+
+def ends_of(start: int, fillers: bytes) -> list[int]:
+    """Where fillers end that are no page each."""
+    ends = [start + field.end for field in walk(BytesSource(fillers))]
+    return [start, *(end for end in ends if end % 4096)]
+
+
+def whole(source: BytesSource) -> bool:
+    """Whether it is a model with no container yet, or a whole one."""
+    return is_onnx(source) and (ADAPTER.find(source) is None or not source.data.endswith(b"\0" * 8))
+
+
+@given(st.integers(200, 15_000), st.integers(72, 60_000))
+@settings(max_examples=200, deadline=None)
+def test_it_is_a_message_after_every_write(start: int, length: int) -> None:
+    field = encode_field(b"c" * length)
+    host = grown(len(FILES["plain"]) + start)
+    file = bytearray(host)
+    for offset, data in appending(len(host), field):
+        file[offset : offset + len(data)] = data
+        assert is_onnx(BytesSource(bytes(file)))
+    assert bytes(file) == host + field
+
+
+@pytest.mark.parametrize("before", [CONTAINER, OTHER, SMALL], ids=["as long", "longer", "shorter"])
+def test_replacing_loads_after_every_write(before: bytes, tmp_path: Path) -> None:
+    """And so does the way back."""
+    path = tmp_path / "a.onnx"
+    path.write_bytes(embed(FILES["with all"], before))
+    old = path.read_bytes()
+    for step in plans.embed_file(ADAPTER, path, CONTAINER):
+        assert len(onnx.load(path).functions) == 40, step
+    assert path.read_bytes() == embed(FILES["with all"])
+    plan = ADAPTER.plan_embed(BytesSource(old), CONTAINER)
+    assert isinstance(plan, Append)
+    assert plan.back is not None
+    way_back = Append(plan.keep, plan.back, len(old), ())
+    for step in plans.steps(path, way_back):
+        assert len(onnx.load(path).functions) == 40, step
+    assert path.read_bytes() == old
+
+
+def test_fillers_left_behind_stay() -> None:
+    """Of an append that was broken off, in a file that was copied meanwhile: the model has one more unknown field."""
+    host = FILES["plain"]
+    writes = appending(len(host), encode_field(CONTAINER))
+    for number in range(1, len(writes)):
+        left = bytearray(host)
+        for offset, data in writes[:number]:
+            left[offset : offset + len(data)] = data
+        assert ADAPTER.matches(BytesSource(bytes(left)))
+        assert ADAPTER.find(BytesSource(bytes(left))) is None
+        file = embed(bytes(left), SMALL)
+        assert file == bytes(left) + encode_field(SMALL)
+        assert strip(file) == bytes(left)
+
+
+def test_a_tag_of_another_writer() -> None:
+    """A tag of more bytes than it needs cannot be changed by one: the file is written anew."""
+    host = FILES["plain"]
+    field = encode_field(CONTAINER)
+    file = host + field[:3] + bytes((field[3] | 0x80, 0)) + field[4:]
+    assert plans.described(ADAPTER.find(BytesSource(file))) == ("field", CONTAINER, len(host))
+    assert isinstance(ADAPTER.plan_embed(BytesSource(file), SMALL), Rewrite)
+    assert embed(file, SMALL) == embed(host, SMALL)
+    assert strip(file) == host
+    longer = host + field[:4] + bytes((field[4], field[5] | 0x80, 0x80, 0)) + field[6:]
+    assert isinstance(ADAPTER.plan_embed(BytesSource(longer), SMALL), Append)
+    assert embed(longer, SMALL) == embed(host, SMALL)
+    plan = ADAPTER.plan_embed(BytesSource(longer), SMALL)
+    assert isinstance(plan, Append)
+    assert plan.back is not None
+    assert plans.result(embed(host, SMALL), Append(len(host), plan.back, len(longer), ())) == longer
 
 
 def test_every_truncation_is_noticed() -> None:

@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import onnx
+import plans
 import pytest
+from jellyformat_onnx import ADAPTER as ONNX
 
 from jellyformat.atomic import apply_plan, recover
 from jellyformat.host import Append
 from jellyformat.journal import journal_path
+from jellyformat.source import BytesSource
 
 OLD = bytes(range(241)) * 30
 FRESH = Append(len(OLD), ((9_000, b"S" * 300), (len(OLD), b"C" * 1000), (len(OLD) + 1000, b"E" * 300)), len(OLD) + 1300)
@@ -31,16 +35,27 @@ class Disk:
     lasting: bytes | None
     pending: list[tuple[int, bytes] | int] = field(default_factory=list)
 
-    def possible(self) -> Iterator[bytes | None]:
-        """Every content that may be found: any selection of what is pending, writes also torn in the middle."""
+    def possible(self, *, pages: bool = False) -> Iterator[bytes | None]:
+        """Every content that may be found: any selection of what is pending, writes also torn in the middle.
+
+        Args:
+            pages: As disks and filesystems do that keep order: what is appended grows by pages, sectors are whole.
+        """
         choices: list[list[tuple[int, bytes] | int | None]] = []
         for change in self.pending:
             if isinstance(change, int):
                 choices.append([None, change])
+                continue
+            offset, data = change
+            half = len(data) // 2
+            if pages:
+                appended = offset >= len(self.lasting or b"")
+                half = -offset % 4096 + 4096 if appended else -offset % 512
+                torn = [(offset, data[:half])] if half < len(data) else []
+                torn += [] if appended or not torn else [(offset + half, data[half:])]
             else:
-                offset, data = change
-                half = len(data) // 2
-                choices.append([None, change, (offset, data[:half]), (offset + half, data[half:])])
+                torn = [(offset, data[:half]), (offset + half, data[half:])]
+            choices.append([None, change, *torn])
         for chosen in itertools.product(*choices):
             content = self.lasting
             for one in chosen:
@@ -57,14 +72,16 @@ def applied(content: bytes, change: tuple[int, bytes] | int) -> bytes:
     return content[:offset] + data + content[offset + len(data) :]
 
 
-def states(host: Path, plan: Append, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[bytes, bytes | None]]:
-    """What host and journal may be like after a power loss at each moment of ``plan``."""
+def states(
+    host: Path, plan: Append, monkeypatch: pytest.MonkeyPatch, *, pages: bool = False
+) -> Iterator[tuple[bytes, bytes | None]]:
+    """What host and journal may be like after a power loss at each moment of ``plan``; ``pages``: as above."""
     disks = {"host": Disk(host.read_bytes()), "journal": Disk(None)}
     named = "no"  # whether the journal's name is on the disk: no, maybe, yes
     found: set[tuple[bytes, bytes | None]] = set()
 
     def snapshot() -> None:
-        for content in disks["host"].possible():
+        for content in disks["host"].possible(pages=pages):
             assert content is not None
             if named != "yes":
                 found.add((content, None))
@@ -128,16 +145,58 @@ def test_power_loss(tmp_path: Path, plan: Append, monkeypatch: pytest.MonkeyPatc
     new = host.read_bytes()
     assert new == OLD[: plan.keep] + b"C" * 1000 + b"E" * 300
     assert len(found) > 25
+    heal_all(host, found, plan.keep, (OLD, new), monkeypatch)
+
+
+def heal_all(
+    host: Path,
+    found: list[tuple[bytes, bytes | None]],
+    keep: int,
+    ends: tuple[bytes, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every state becomes one of the two, and none is left out."""
     monkeypatch.setattr(os, "fsync", lambda fd: None)  # what is tested here is logic, and syncs are slow
-    ends = {"old": 0, "new": 0}
+    seen = dict.fromkeys(ends, 0)
     for content, book in found:
         host.write_bytes(content)  # the same inode, as after a power loss
-        assert content[: plan.keep] == OLD[: plan.keep]
+        assert content[:keep] == ends[0][:keep]
         if book is not None:
             journal_path(host).write_bytes(book)
         recover(host)
         left = host.read_bytes()
-        assert left in (OLD, new), f"{len(content)} bytes, journal {None if book is None else len(book)}"
-        ends["old" if left == OLD else "new"] += 1
+        assert left in ends, f"{len(content)} bytes, journal {None if book is None else len(book)}"
+        seen[left] += 1
         assert not journal_path(host).exists()
-    assert min(ends.values()) >= 2
+    assert min(seen.values()) >= 2
+
+
+MODEL = b"\x08\x09\x42\x04\x0a\x00\x10\x12\x3a\xb8\x17\x12" + b"\xb5\x17" + b"g" * 2997
+"""An ONNX model of 3,011 bytes."""
+
+
+@pytest.mark.parametrize("before", [None, 9000, 300], ids=["fresh", "shorter", "longer"])
+@pytest.mark.parametrize("more", [0, 4096 - 3011 - 5, 4096 - 3011 - 20], ids=["", "head in two pages", "page"])
+def test_onnx_loads_after_a_power_loss(
+    tmp_path: Path, before: int | None, more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where appended bytes reach the disk page by page, and sectors whole: before anything is mended."""
+    model = MODEL + b"\x32" + bytes((more - 3 & 0x7F | 0x80, more - 3 >> 7)) + b"d" * (more - 3) if more else MODEL
+    data = model if before is None else plans.embed(ONNX, model, plans.make_container(before, 1))
+    host = tmp_path / "host"
+    host.write_bytes(data)
+    plan = ONNX.plan_embed(BytesSource(data), plans.make_container(5000))
+    assert isinstance(plan, Append)
+    found = list(states(host, plan, monkeypatch, pages=True))
+    new = host.read_bytes()
+    assert new == plans.embed(ONNX, model, plans.make_container(5000))
+    for content in {content for content, _ in found}:
+        assert onnx.load_from_string(content).graph.name == "g" * 2997
+    heal_all(host, found, plan.keep, (data, new), monkeypatch)
+    host.write_bytes(data)
+    for content, book in () if more else states(host, plan, monkeypatch):  # and where they do not
+        host.write_bytes(content)
+        if book is not None:
+            journal_path(host).write_bytes(book)
+        recover(host)
+        assert host.read_bytes() in (data, new)
