@@ -252,6 +252,7 @@ def _hosts() -> list[tuple[str, str, str, str]]:
 def _rest() -> list[tuple[str, str, str, str]]:
     exporter, refuse = "exporter.py", "jellyformat_trailer/refuse.py"
     hdf5, block, onnx = "jellyformat_hdf5/adapter.py", "jellyformat_hdf5/superblock.py", "jellyformat_onnx/adapter.py"
+    gguf = "jellyformat_gguf/header.py"
     return [
         ("reader.py", "                if hasher.digest() != block.sha256:", "                if False:", "JF-BLK-002"),
         (exporter, "        checker.summary()\n", "", "restore/fault"),
@@ -286,7 +287,28 @@ def _rest() -> list[tuple[str, str, str, str]]:
         (block, "if not 0 <= address < (1 << 8 * self.width) - 1:", "if False:", "JF-HDF-004"),
         (onnx, "    if len(fields) > 1:", "    if False:", "JF-ONX-001"),
         (onnx, 'int.from_bytes(header[32:40], "big") != found.end - found.value:', "False:", "JF-ONX-001"),
+        *((gguf, *rest) for rest in _gguf()),
         ("lookup.py", "if header.total_length < inner.size:", "if False:", "JF-HDR-010"),
+    ]
+
+
+def _gguf() -> list[tuple[str, str, str]]:
+    head, tensors = "JF-GGF-001", "JF-GGF-002"
+    return [
+        ("VERSIONS = (2, 3)", "VERSIONS = (1, 2, 3)", "gguf/version-1"),
+        ("if name in told or dimensions", "if dimensions", head),
+        (" or dimensions > _DIMENSIONS_MAX:", ":", head),
+        ("alignment is not None or value.bit_count() != 1", "value.bit_count() != 1", head),
+        ("or value.bit_count() != 1:", "or value == 0:", head),
+        ("if kind == _UINT32 else 0", "if True else 0", head),
+        ("if length > _NAME_MAX:", "if False:", head),
+        ("and depth < _DEPTH_MAX:", "and depth <= _DEPTH_MAX:", head),
+        ("if row % elements or offset", "if offset", tensors),
+        ("if row % elements or offset % alignment or", "if row % elements or", tensors),
+        ("or start + length > size:", "or start > size:", tensors),
+        ("if offset % alignment or start > size:", "if offset % alignment:", tensors),
+        ("if offset % alignment or start > size:", "if start > size:", tensors),
+        ("-(-cursor.position // alignment) * alignment", "-(-cursor.position // 32) * 32", "weights/gguf"),
     ]
 
 

@@ -70,6 +70,7 @@ def bindings() -> list[tuple[str, str, str, str]]:
     """Of bindings (SPEC 14.8)."""
     binding, hosts, weights = "binding.py", "hosts.py", "weights.py"
     zips, tensors = "jellyformat_zip/_weights.py", "jellyformat_safetensors/weights.py"
+    gguf = "jellyformat_gguf/adapter.py"
     return [
         (zips, "if is_listed_name(entry.name) or (torch", "if (torch", "JF-BND-001"),
         (zips, " or (torch and name == _UNSTABLE)", "", "weights/zip"),
@@ -83,6 +84,8 @@ def bindings() -> list[tuple[str, str, str, str]]:
         (tensors, "if end > header.data_length or left < 0:", "if end > header.data_length:", "JF-BND-004"),
         (tensors, "if len(text) <= _LONGEST_ENTRY:", "if True:", "weights/tensors"),
         (tensors, "0 <= begin <= end and all", "all", "weights/tensors"),
+        (gguf, "        if left < 0:", "        if False:", "JF-BND-004"),
+        (gguf, "if any(tensor.length is None for tensor in tensors):", "if False:", "weights/gguf"),
         (binding, "not rest and len(root) == _HASH_LENGTH", "len(root) == _HASH_LENGTH", "JF-BND-002"),
         (binding, "not rest and len(root) == _HASH_LENGTH", "not rest", "JF-BND-002"),
         (binding, " and count <= limits.WEIGHTS", "", "JF-BND-002"),

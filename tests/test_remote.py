@@ -109,11 +109,20 @@ def save(kind: str, file: Path) -> None:
         output = helper.make_tensor_value_info("two", onnx.TensorProto.FLOAT, None)
         graph = helper.make_graph(nodes, "graph", [], [output], [numpy_helper.from_array(values, "one")])
         onnx.save(helper.make_model(graph), file)
+    elif kind == "gguf":
+        import gguf
+
+        writer = gguf.GGUFWriter(file, "llama")
+        writer.add_tensor("one", values)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
     else:
         numpy.save(file, values)
 
 
-@pytest.mark.parametrize("kind", ["pt", "npz", "safetensors", "npy", "h5", "onnx"])
+@pytest.mark.parametrize("kind", ["pt", "npz", "safetensors", "npy", "h5", "onnx", "gguf"])
 @pytest.mark.parametrize("large", [False, True])
 def test_few_requests(kind: str, large: bool, server: Server, repository: Path) -> None:
     if large:

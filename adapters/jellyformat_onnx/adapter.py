@@ -24,7 +24,7 @@ class OnnxAdapter:
     priority: int = 20
 
     def matches(self, source: Source) -> bool:
-        """Whether ``source`` is one protocol buffers message with an ONNX model's fields (SPEC 14, step 5)."""
+        """Whether ``source`` is one protocol buffers message with an ONNX model's fields (SPEC 14, step 6)."""
         return is_onnx(source)
 
     def find(self, source: Source) -> Carried | None:

@@ -34,6 +34,7 @@ AREAS = (
     "write",
     "restore",
     "hdf5",
+    "gguf",
     "onnx",
     "sidecar",
     "directory",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from conformance.generate import area_onnx, derive
+from conformance.generate import area_gguf, area_onnx, derive
 from conformance.generate.area_directory import DCP, FILE, KINDS, ORBAX
 from conformance.generate.area_hdf5 import block, hdf5
 from conformance.generate.area_safetensors import (
@@ -39,6 +39,7 @@ def make() -> Area:
     area = Area("weights", (BIND,))
     _zips(area)
     _tensors(area)
+    _gguf(area)
     _bytes(area)
     _directories(area)
     _broken(area)
@@ -159,6 +160,39 @@ def _tensors(area: Area) -> None:
     assert base64.b64encode(box) in cases["carried"][2]
     for name, (why, ids, data, expect) in cases.items():
         _weights(area, f"tensors-{name}", ids, f"safetensors: {why}", "safetensors", data, expect)
+
+
+def _gguf(area: Area) -> None:
+    w, v, gguf = area_gguf.W, area_gguf.V, area_gguf.gguf
+    two = binding("tensors", Weight(w.name, w.data, "F32", (3, 2)), Weight(v.name, v.data, "I8", (4,)))
+    quantized = area_gguf.Item(b"q", (32, 2), bytes(range(68)), 8)
+    new = gguf(w, area_gguf.Item(b"new", (4,), b"1234", 1000))
+    aligned = gguf(w, v, entries=(area_gguf.alignment(256),), align=256)
+    cases: dict[str, tuple[str, str, bytes, Map]] = {
+        "two": ("two tensors", "JF-GGF-002", gguf(w, v), two),
+        "again": ("the same in another order, with metadata", "JF-GGF-002", gguf(v, w, entries=area_gguf.KINDS), two),
+        "aligned": ("the same with another alignment", "JF-GGF-001", aligned, two),
+        "carried": ("a container behind it", "JF-BND-001", trailer(gguf(w, v), container()), two),
+        "none": ("no tensors", "JF-GGF-001", gguf(), binding("tensors")),
+        "blocks": (
+            "a tensor in blocks", "JF-GGF-002", gguf(quantized),
+            binding("tensors", Weight(b"q", quantized.data, "Q8_0", (32, 2))),
+        ),
+        "unknown-type": ("a tensor of a type that is not listed: all bytes", "JF-BND-001", new, whole(new)),
+        "unknown-type-carried": (
+            "the same with a container behind it", "JF-BND-001", trailer(new, container()), whole(new),
+        ),
+    }  # fmt: skip
+    for name, (why, ids, data, expect) in cases.items():
+        _weights(area, f"gguf-{name}", ids, f"a GGUF file: {why}", "gguf", data, expect)
+    same = [area_gguf.Item(b"%d" % number, (30,), b"" if number else bytes(120), offset=0) for number in range(10)]
+    expect = error("malformed.host", BROKEN)
+    why = "a GGUF file with ten tensors that are the same bytes, more than the file has"
+    _weights(area, "gguf-overlap", BROKEN, why, "gguf", gguf(*same), expect)
+    expect = error("malformed.host", "JF-GGF-002")
+    _weights(area, "gguf-cut-off", "JF-GGF-002", "a GGUF file that is cut off", "gguf", gguf(w, v)[:-1], expect)
+    expect = error("malformed.host", "JF-GGF-001")
+    _weights(area, "gguf-broken", "JF-GGF-001", "a GGUF file that ends in its header", "gguf", gguf(w)[:40], expect)
 
 
 def _bytes(area: Area) -> None:

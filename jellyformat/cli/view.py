@@ -15,7 +15,7 @@ from jellyformat.cli.output import common, say
 from jellyformat.viewer import Bytes, InMemory, serving
 
 _MAGIC = b"\x89JELLY\r\n"
-_BY_THE_PAGE = {"zip", "safetensors", "hdf5", "onnx", "trailer"}
+_BY_THE_PAGE = {"zip", "safetensors", "hdf5", "gguf", "onnx", "trailer"}
 """The hosts that the page reads itself."""
 
 

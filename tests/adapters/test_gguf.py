@@ -1,24 +1,45 @@
-"""GGUF files are trailer hosts: the gguf package and llama.cpp itself read them as before (SPEC 14.5)."""
+"""The GGUF adapter with files of the gguf package, which it and llama.cpp itself read as before (SPEC 14.11)."""
 
 from __future__ import annotations
 
+import random
+import struct
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import craft
 import gguf
 import numpy as np
 import plans
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jellyformat_gguf import ADAPTER
+from jellyformat_gguf import header as gguf_header
+from jellyformat_gguf.header import TYPES, read_tensors
 from jellyformat_trailer import ADAPTER as TRAILER
 
 import jellyformat
-from jellyformat import registry
+from jellyformat import limits, registry
+from jellyformat.binding import binding_of
+from jellyformat.errors import BadHost, BindingMismatch, CorruptLocator
+from jellyformat.host import Append, Truncate
 from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource
 
 CONTAINER = plans.make_container()
 OTHER = plans.make_container(5_000_000, 1)
+SMALL = plans.make_container(200, 2)
+SNAP = Snapshot(craft.assemble(*craft.good()))
+SMALLEST = (Path(__file__).parents[2] / "conformance" / "vectors" / "smallest.jelly").read_bytes()
+Tensors = dict[str, np.ndarray]
+VALUES: Tensors = {
+    "a.weight": np.arange(60, dtype=np.float32).reshape(3, 20),
+    "b.bias": np.arange(7, dtype=np.float16),
+    "c.ids": np.arange(5, dtype=np.int32),
+}
 
 COMPLETE = """
 import json, sys
@@ -84,6 +105,56 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+def write(
+    path: Path,
+    tensors: Tensors,
+    *,
+    alignment: int | None = None,
+    metadata: Callable[[gguf.GGUFWriter], object] = lambda writer: None,
+    endianess: gguf.GGUFEndian = gguf.GGUFEndian.LITTLE,
+) -> bytes:
+    """A file of these tensors; those of bytes are of type Q8_0."""
+    writer = gguf.GGUFWriter(path, "llama", endianess=endianess)
+    if alignment is not None:
+        writer.add_custom_alignment(alignment)
+    metadata(writer)
+    for name, values in tensors.items():
+        packed = values.dtype == np.uint8
+        writer.add_tensor(name, values, raw_dtype=gguf.GGMLQuantizationType.Q8_0 if packed else None)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path.read_bytes()
+
+
+def metadata_of_all_kinds(writer: gguf.GGUFWriter) -> None:
+    for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"):
+        getattr(writer, f"add_{name}")(f"a.{name}", 1)
+    writer.add_float32("a.float", 0.5)
+    writer.add_float64("a.double", 0.5)
+    writer.add_bool("a.bool", True)
+    writer.add_string("a.text", "größe")
+    writer.add_array("a.words", ["", "a", "word" * 100_000, "é"])
+    writer.add_array("a.numbers", [1.5, 2.5])
+    writer.add_array("a.flags", [True, False])
+    writer.add_array("a.vocabulary", [f"word {number}" for number in range(60_000)])
+
+
+def embed(data: bytes, container: bytes = CONTAINER) -> bytes:
+    return plans.embed(ADAPTER, data, container)
+
+
+def strip(data: bytes) -> bytes:
+    return plans.strip(ADAPTER, data)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small file."""
+    return write(tmp_path_factory.mktemp("gguf") / "a.gguf", VALUES)
+
+
 def read(path: Path) -> tuple[dict[str, object], dict[str, bytes]]:
     """What the gguf package sees."""
     reader = gguf.GGUFReader(path)
@@ -98,11 +169,11 @@ def test_the_gguf_package_reads_it_before_and_after(host: bytes, tmp_path: Path)
     path.write_bytes(host)
     before = read(path)
     assert len(before[1]) == 12
-    assert registry.adapter_for(BytesSource(host)).name == "trailer"
-    assert jellyformat.embed(path, Snapshot(CONTAINER)) == "trailer"
+    assert registry.adapter_for(BytesSource(host)).name == "gguf"
+    assert jellyformat.embed(path, Snapshot(CONTAINER)) == "gguf"
     assert read(path) == before
     jellyformat.embed(path, Snapshot(OTHER), replace=True)
-    assert plans.found_in(TRAILER, path) == ("trailer", OTHER, len(host))
+    assert plans.found_in(ADAPTER, path) == ("trailer", OTHER, len(host))
     assert read(path) == before
     jellyformat.strip(path)
     assert path.read_bytes() == host
@@ -116,7 +187,7 @@ def test_what_is_changed_in_place_stays(host: bytes, tmp_path: Path) -> None:
     reader.fields["llama.context_length"].parts[-1][0] = 77
     del reader
     assert read(path)[0]["llama.context_length"] == 77
-    assert plans.found_in(TRAILER, path) == ("trailer", CONTAINER, len(host))
+    assert plans.found_in(ADAPTER, path) == ("trailer", CONTAINER, len(host))
     jellyformat.strip(path)
     assert len(path.read_bytes()) == len(host)
     assert read(path)[0]["llama.context_length"] == 77
@@ -124,16 +195,279 @@ def test_what_is_changed_in_place_stays(host: bytes, tmp_path: Path) -> None:
 
 def test_llama_cpp_loads_it(host: bytes, tmp_path: Path) -> None:
     """The same words come out of it, however the file is read; of one cut short, none do."""
-    names = ["before", "small", "large", "cut"]
+    names = ["before", "small", "large", "replaced", "stripped", "cut"]
     files = {name: tmp_path / f"{name}.gguf" for name in names}
     for path in files.values():
         path.write_bytes(host)
     jellyformat.embed(files["small"], Snapshot(CONTAINER))
     jellyformat.embed(files["large"], Snapshot(OTHER))
+    for name in ("replaced", "stripped"):
+        jellyformat.embed(files[name], Snapshot(OTHER))
+    jellyformat.embed(files["replaced"], Snapshot(CONTAINER), replace=True)
+    jellyformat.strip(files["stripped"])
     files["cut"].write_bytes(host[:-100])
     command = [sys.executable, "-c", COMPLETE, *map(str, files.values())]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     said = [line for line in done.stdout.decode().splitlines() if line.startswith("RESULT")]
-    assert len(set(said[:9])) == 1
+    assert len(set(said[:15])) == 1
     assert "no model" not in said[0]
-    assert said[9:] == ["RESULT no model"] * 3
+    assert said[15:] == ["RESULT no model"] * 3
+
+
+def test_embed_find_replace_strip(plain: bytes, host: bytes) -> None:
+    for own in (plain, host, b"GGUF" + struct.pack("<IQQ", 2, 0, 0)):
+        source = BytesSource(own)
+        assert ADAPTER.matches(source)
+        assert ADAPTER.find(source) is None
+        file = embed(own)
+        assert file.startswith(own + CONTAINER)
+        assert len(file) == len(own) + len(CONTAINER) + 64
+        assert plans.described(ADAPTER.find(BytesSource(file))) == ("trailer", CONTAINER, len(own))
+        assert strip(file) == own
+        longer = embed(file, OTHER)
+        assert longer == embed(own, OTHER)
+        assert embed(longer) == file
+        assert strip(longer) == own
+        # what was embedded when GGUF files were trailer hosts is the same, byte for byte
+        assert file == plans.embed(TRAILER, own, CONTAINER)
+
+
+def test_appended_and_cut_off(plain: bytes) -> None:
+    plan = ADAPTER.plan_embed(BytesSource(plain), CONTAINER)
+    assert isinstance(plan, Append)
+    assert sum(len(data) for _, data in plan.writes) == len(CONTAINER) + 64
+    source = BytesSource(embed(plain))
+    carried = ADAPTER.find(source)
+    assert carried is not None
+    assert ADAPTER.plan_strip(source, carried) == Truncate(len(plain))
+
+
+@pytest.mark.parametrize("alignment", [None, 8, 32, 4096])
+def test_the_header_is_read_as_the_gguf_package_reads_it(alignment: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    values = {**VALUES, "q": gguf.quants.quantize(np.ones((4, 64), np.float32), gguf.GGMLQuantizationType.Q8_0)}
+    data = write(path, values, alignment=alignment, metadata=metadata_of_all_kinds)
+    there = gguf.GGUFReader(path).tensors
+    found = read_tensors(BytesSource(data))
+    assert [tensor.name.decode() for tensor in found] == [tensor.name for tensor in there] == list(values)
+    for tensor, other in zip(found, there, strict=True):
+        assert tensor.dtype == other.tensor_type.name
+        assert list(tensor.shape) == other.shape.tolist()
+        assert (tensor.start, tensor.length) == (other.data_offset, other.n_bytes)
+        assert tensor.length is not None
+        assert data[tensor.start : tensor.start + tensor.length] == other.data.tobytes()
+    assert [tensor.dtype for tensor in found] == ["F32", "F16", "I32", "Q8_0"]
+
+
+def test_the_types_are_those_of_the_gguf_package() -> None:
+    theirs = {int(kind): (kind.name, *gguf.GGML_QUANT_SIZES[kind]) for kind in gguf.GGMLQuantizationType}
+    assert {number: entry for number, entry in TYPES.items() if number in theirs} == {
+        number: entry for number, entry in theirs.items() if number in TYPES
+    }
+    assert len(TYPES.keys() & theirs.keys()) >= 30
+
+
+def test_little_is_read(tmp_path: Path) -> None:
+    """The header, and none of the tensors; to find the container, not even that."""
+    read: list[tuple[int, int]] = []
+
+    class Counted(BytesSource):
+        def read_at(self, offset: int, length: int) -> bytes:
+            read.append((offset, length))
+            return super().read_at(offset, length)
+
+    data = write(tmp_path / "a", {"w": np.zeros(2_000_000, np.float32)}, metadata=metadata_of_all_kinds)
+    source = Counted(embed(data))
+    assert ADAPTER.matches(source)
+    ADAPTER.find(source)
+    assert sum(length for _, length in read) < 300
+    read.clear()
+    ADAPTER.plan_embed(source, SMALL)
+    assert sum(length for _, length in read) < 4_000_000
+    assert max(offset + length for offset, length in read[3:]) < 4_000_000
+
+
+def test_what_is_no_gguf_file(plain: bytes, tmp_path: Path) -> None:
+    big = write(tmp_path / "big.gguf", VALUES, endianess=gguf.GGUFEndian.BIG)
+    others = [big, b"", b"GGUF", plain[:7], b"GGUG" + plain[4:], *(plain[:4] + bytes((n, 0, 0, 0)) for n in (0, 1, 4))]
+    for data in others:
+        assert not ADAPTER.matches(BytesSource(data))
+        assert registry.adapter_for(BytesSource(data)).name == "trailer"
+    path = tmp_path / "big.gguf"
+    assert jellyformat.embed(path, SNAP) == "trailer"
+    assert gguf.GGUFReader(path).tensors[0].data.tolist() == VALUES["a.weight"].tolist()
+    jellyformat.strip(path)
+    assert path.read_bytes() == big
+
+
+def test_a_file_that_is_cut_off_is_refused(plain: bytes, tmp_path: Path) -> None:
+    """A container behind it would be taken for its tensors."""
+    path = tmp_path / "a.gguf"
+    last = read_tensors(BytesSource(plain))[-1]
+    assert last.length is not None
+    for length in range(8, last.start + last.length):
+        with pytest.raises(BadHost) as caught:
+            embed(plain[:length])
+        assert caught.value.requirement in ("JF-GGF-001", "JF-GGF-002")
+    embed(plain[: last.start + last.length])  # what fills up to the alignment may be missing
+    path.write_bytes(plain[: last.start + 1])
+    with pytest.raises(BadHost, match=r"'c\.ids'.*cut off"):
+        jellyformat.embed(path, SNAP)
+    assert path.read_bytes() == plain[: last.start + 1]
+    assert plans.names_in(tmp_path) == ["a.gguf"]
+    # one that was embedded into before it was cut off by a copy in between is still found and stripped
+    file = plans.embed(TRAILER, plain[: last.start + 1], SMALL)
+    assert plans.described(ADAPTER.find(BytesSource(file))) == ("trailer", SMALL, last.start + 1)
+    assert strip(file) == plain[: last.start + 1]
+
+
+def test_counts_are_bounded(plain: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count says nothing of what is there: nothing is allocated for it."""
+    for place in (8, 16):
+        for count in (1 << 20, 1 << 40, (1 << 64) - 1):
+            data = plain[:place] + struct.pack("<Q", count) + plain[place + 8 :]
+            with pytest.raises(BadHost) as caught:
+                embed(data)
+            assert caught.value.requirement == "JF-GGF-001"
+    monkeypatch.setattr(limits, "WEIGHTS", 2)
+    with pytest.raises(BadHost, match="3 tensors, more than 2"):
+        embed(plain)
+    monkeypatch.undo()
+    monkeypatch.setattr(gguf_header, "_HEADER_MAX", 150)
+    with pytest.raises(BadHost, match="too long"):
+        embed(plain)
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+@settings(max_examples=300, deadline=None)
+def test_garbage_raises_nothing_else(garbage: bytes, cut: int) -> None:
+    start = b"GGUF" + struct.pack("<IQQ", 3, 2, 2)
+    plans.only_jelly_errors(ADAPTER, start + garbage)
+    weigh(start + garbage)
+    weigh((start + garbage)[:cut])
+
+
+def weigh(data: bytes) -> Iterable[object]:
+    """The weights; anything but a JellyError comes through."""
+    try:
+        told = ADAPTER.weights(BytesSource(data), None)
+        return [] if told is None else list(told[1])
+    except BadHost:
+        return []
+
+
+def test_changed_bytes_raise_nothing_else(tmp_path: Path) -> None:
+    noise = random.Random(3)
+    data = write(tmp_path / "a", VALUES, metadata=lambda writer: writer.add_array("words", ["a", "b", "c"]))
+    file = embed(data, SMALL)
+    for _ in range(3000):
+        changed = bytearray(file[: noise.choice((len(file), len(file) - 100))])
+        for _ in range(noise.randrange(1, 4)):
+            changed[noise.randrange(len(changed) if noise.random() < 0.2 else 300)] = noise.randrange(256)
+        plans.only_jelly_errors(ADAPTER, bytes(changed))
+        weigh(bytes(changed))
+
+
+def test_every_flipped_bit_of_the_tail_is_noticed(plain: bytes) -> None:
+    file = embed(plain, SMALLEST)
+    assert not plans.damaged(file)
+    for place in range(len(plain), len(file)):
+        for bit in range(0, 8, 3):
+            flipped = bytearray(file)
+            flipped[place] ^= 1 << bit
+            assert plans.damaged(bytes(flipped))
+    with pytest.raises(CorruptLocator):
+        ADAPTER.find(BytesSource(file[:-40] + bytes(32) + file[-8:]))
+
+
+# -- binding ---------------------------------------------------------------------------------------------------------
+
+
+def bound_to(path: Path) -> tuple[str, int]:
+    with jellyformat.open(path) as box:
+        found = binding_of(box.manifest.extensions)
+    assert found is not None
+    return found.kind, found.count
+
+
+def test_a_binding_survives_that_the_file_is_written_again(tmp_path: Path) -> None:
+    """By the gguf package: in another order, with other metadata, with another alignment."""
+    path, box = tmp_path / "a.gguf", tmp_path / "box.jelly"
+    values = {**VALUES, "q": gguf.quants.quantize(np.ones((4, 64), np.float32), gguf.GGMLQuantizationType.Q8_0)}
+    own = write(path, values)
+    assert jellyformat.embed(path, SNAP, bind=True) == "gguf"
+    assert bound_to(path) == ("tensors", 4)
+    report = jellyformat.verify(path)
+    assert report.ok
+    assert report.checks[-1].detail.endswith("embedded for: 4 tensors")
+    box.write_bytes(jellyformat.load(path).to_bytes())
+    jellyformat.strip(path)
+    assert path.read_bytes() == own
+    for number, (alignment, order) in enumerate([(None, -1), (64, 1), (4096, -1)]):
+        again = tmp_path / f"again {number}.gguf"
+        read = {tensor.name: np.array(tensor.data) for tensor in gguf.GGUFReader(path).tensors}
+        data = write(again, dict([*read.items()][::order]), alignment=alignment, metadata=metadata_of_all_kinds)
+        jellyformat.embed(again, jellyformat.load(box))
+        assert jellyformat.verify(again).ok, number
+        jellyformat.strip(again)
+        assert again.read_bytes() == data
+    jellyformat.embed(path, jellyformat.load(box))
+    # one number, in the file itself
+    reader = gguf.GGUFReader(path, "r+")
+    reader.get_tensor(1).data[3] = 99
+    del reader
+    report = jellyformat.verify(path)
+    assert isinstance(report.error, BindingMismatch)
+    assert "1 changed: b.bias" in report.error.message
+    with jellyformat.open(path) as opened:
+        assert opened.to_bytes() == box.read_bytes()
+
+
+@pytest.mark.parametrize("change", ["dtype", "shape", "name", "one less"])
+def test_other_weights_are_told(change: str, tmp_path: Path) -> None:
+    path, other = tmp_path / "a.gguf", tmp_path / "other.gguf"
+    write(path, VALUES)
+    jellyformat.embed(path, SNAP, bind=True)
+    values = dict(VALUES)
+    ids = values.pop("c.ids")
+    if change != "one less":
+        changed = {"dtype": ids.view(np.float32), "shape": ids.reshape(5, 1), "name": ids}[change]
+        values["d.ids" if change == "name" else "c.ids"] = changed
+    write(other, values)
+    with open(path, "rb") as file:
+        carried = ADAPTER.find(BytesSource(file.read()))
+    assert carried is not None
+    other.write_bytes(embed(other.read_bytes(), jellyformat.load(path).to_bytes()))
+    report = jellyformat.verify(other)
+    assert isinstance(report.error, BindingMismatch)
+    assert "ids" in report.error.message
+
+
+def test_a_type_that_is_not_known_is_bound_by_its_bytes(tmp_path: Path, plain: bytes) -> None:
+    """A later one of ggml: the container is put in all the same."""
+    path = tmp_path / "a.gguf"
+    place = plain.index(b"c.ids") + 5 + 4 + 8
+    path.write_bytes(plain[:place] + struct.pack("<I", 99) + plain[place + 4 :])
+    own = path.read_bytes()
+    assert jellyformat.embed(path, SNAP, bind=True) == "gguf"
+    assert bound_to(path) == ("bytes", 1)
+    assert jellyformat.verify(path).ok
+    jellyformat.strip(path)
+    assert path.read_bytes() == own
+
+
+def test_a_real_snapshot(tmp_path: Path, repository: Path, plain: bytes) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(plain)
+    snap = jellyformat.snapshot(repository)
+    assert jellyformat.embed(path, snap) == "gguf"
+    with jellyformat.open(path) as box:
+        assert (box.host, box.read("new file.txt")) == ("gguf", b"untracked\n")
+    jellyformat.embed(path, snap, replace=True)
+    assert jellyformat.strip(path) == "gguf"
+    assert path.read_bytes() == plain
+    assert plans.names_in(tmp_path) == ["model.gguf", "project"]
+    # a carrier is no part of the next snapshot
+    inside = repository / "weights.gguf"
+    inside.write_bytes(embed(plain, snap.to_bytes()))
+    assert "weights.gguf" not in {file.path.decode() for file in jellyformat.snapshot(repository).open().files()}

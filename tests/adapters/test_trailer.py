@@ -139,7 +139,7 @@ NOISE = np.random.default_rng(1).bytes(100_000)
 GOOD: dict[str, bytes] = {
     **{f"pickle {p}": pickle.dumps({"a": list(range(50))}, protocol=p) for p in range(2, 6)},
     "npy": npy(),
-    "gguf": b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(64),
+    "gguf, big-endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(64),
     "png": png(),
     "jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01" + bytes(30) + b"\xff\xd9",
     "bz2": bz2.compress(b"hello"),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import craft
+import gguf
 import h5py
 import numpy
 import onnx
@@ -109,7 +110,22 @@ def load_onnx(path: Path) -> bool:
     return weights.name == "w" and bool((numpy_helper.to_array(weights) == VALUES.numpy()).all())
 
 
+def save_gguf(path: Path) -> None:
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tensor("w", VALUES.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def load_gguf(path: Path) -> bool:
+    (weights,) = gguf.GGUFReader(path).tensors
+    return weights.name == "w" and bool((weights.data == VALUES.numpy()).all())
+
+
 KINDS = {
+    "gguf": Kind(save_gguf, load_gguf, sampled=True),
     "hdf5": Kind(save_hdf5, load_hdf5, sampled=True),
     "onnx": Kind(save_onnx, load_onnx),
     "torch": Kind(lambda path: torch.save({"w": VALUES}, path), load_torch),

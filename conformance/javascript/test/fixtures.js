@@ -211,11 +211,12 @@ export async function snapshot(root, repo, name, ...args) {
 /** Checkpoints of the frameworks, into `root`; and with the container `jelly` as a tensor of bytes. */
 export function checkpoints(root, container) {
   const script = `
-import sys, zipfile, numpy as np
+import struct, sys, zipfile, numpy as np
 root, container = sys.argv[1:]
 np.savez(root + "/m.npz", a=np.arange(5), b=np.ones(3))
 np.savez_compressed(root + "/c.npz", a=np.arange(500), b=np.ones(3))
 open(root + "/m.bin", "wb").write(b"\\x01\\x02 raw weights" * 50)
+open(root + "/m.gguf", "wb").write(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
 with zipfile.ZipFile(root + "/m.zip", "w") as z: z.writestr("x/a.txt", "hello"); z.comment = b"a comment"
 try:
     from safetensors.numpy import save_file

@@ -26,6 +26,7 @@ const EMBEDDED = [
   ['m.npz', 'zip', 'locator'], ['c.npz', 'zip', 'locator'], ['m.zip', 'zip', 'locator'], ['m.bin', 'trailer', 'trailer'], ['m.pt', 'zip', 'locator'],
   ['legacy.pt', 'trailer', 'trailer'], ['m.safetensors', 'safetensors', 'metadata'], ['n.safetensors', 'safetensors', 'metadata'],
   ['o.safetensors', 'safetensors', 'metadata'], ['m.h5', 'hdf5', 'user block'], ['m.onnx', 'onnx', 'field'],
+  ['m.gguf', 'gguf', 'trailer'],
 ];
 for (const [name, host, form] of EMBEDDED) {
   const file = join(root, name);

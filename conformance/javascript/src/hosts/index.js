@@ -9,7 +9,7 @@ import { SIGNATURE, findInHdf5, hasLocator } from './hdf5.js';
 import { findInOnnx, model } from './onnx.js';
 import { findInTrailer } from './trailer.js';
 
-export const HOSTS = ['jelly', 'zip', 'safetensors', 'hdf5', 'onnx', 'trailer'];
+export const HOSTS = ['jelly', 'zip', 'safetensors', 'hdf5', 'gguf', 'onnx', 'trailer'];
 
 const starts = (bytes, ...magic) => equal(bytes.subarray(0, magic.length), magic);
 
@@ -22,6 +22,7 @@ async function detect(source) {
     if (length >= 2n && length <= 100_000_000n && 8n + length <= BigInt(source.size)) return 'safetensors';
   }
   if (starts(start, ...SIGNATURE) || hasLocator(start)) return 'hdf5';
+  if (starts(start, 0x47, 0x47, 0x55, 0x46) && start.length >= 8 && [2, 3].includes(view(start).getUint32(4, true))) return 'gguf';
   return (await model(source)) === null ? 'trailer' : 'onnx';
 }
 
