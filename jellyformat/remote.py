@@ -19,7 +19,7 @@ _MOST_AT_ONCE = 256 << 20
 class Filesystem(Protocol):
     """What is used of an fsspec filesystem."""
 
-    def cat_file(self, path: str, start: int, end: int) -> bytes:
+    def cat_file(self, path: str, start: int, end: int, **options: object) -> bytes:
         """The bytes from ``start`` to ``end``."""
 
 
@@ -69,7 +69,7 @@ class RemoteSource:
 
     def _fetch(self, start: int, end: int) -> None:
         try:
-            data = self._filesystem.cat_file(self._path, start=start, end=end)
+            data = self._filesystem.cat_file(self._path, start=start, end=end, **_options(self._filesystem))
         except Exception as error:  # each filesystem raises its own kinds
             raise SystemFailure(f"{self._path} cannot be read: {error}", hint="nothing was changed") from error
         if len(data) != end - start:
@@ -96,6 +96,17 @@ class RemoteSource:
         end = start + length
         if end <= self.size and length <= _MOST_AT_ONCE and self._kept(start, end) is None:
             self._fetch(start, end)
+
+
+def _options(filesystem: Filesystem) -> dict[str, object]:
+    """What ``cat_file`` of a filesystem is told beside the range.
+
+    That of fsspec itself, which Hugging Face's filesystem has, opens the file, and then reads megabytes ahead.
+    """
+    from fsspec import AbstractFileSystem
+
+    inherited = getattr(filesystem.cat_file, "__func__", None) is AbstractFileSystem.cat_file
+    return {"cache_type": "none"} if inherited else {}
 
 
 @contextmanager
