@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from conformance.mutations_tied import beside, bindings
+from conformance.mutations_tied import beside, bindings, flax
 
 
 class Mutation(NamedTuple):
@@ -325,6 +325,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         *_hosts(),
         *beside(),
         *bindings(),
+        *flax(),
         *_rest(),
     ]
 )

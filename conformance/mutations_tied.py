@@ -119,3 +119,44 @@ def bindings() -> list[tuple[str, str, str, str]]:
         ("directories.py", "if file != directory.file and fileio", "if fileio", "weights/directory"),
         ("snapshots.py", "    if difference:\n", "    if False:\n", "JF-BND-006"),
     ]
+
+
+def flax() -> list[tuple[str, str, str, str]]:
+    """Of msgpack files of flax (SPEC 14.12)."""
+    values, leaves, hosts = "jellyformat_flax/values.py", "jellyformat_flax/leaves.py", "hosts.py"
+    broken = "flax/broken"
+    return [
+        (values, "if position != values.source.size:", "if False:", broken),
+        (values, "if len(open_values) == DEPTH_MAX:", "if False:", broken),
+        (values, "DEPTH_MAX = 512", "DEPTH_MAX = 511", "flax/weights-deepest"),
+        (values, " and value.end - value.body <= KEY_MAX:", ":", broken),
+        (values, "KEY_MAX = 4_096", "KEY_MAX = 4_095", "flax/weights-key"),
+        (values, " or value.body + found[2] + found[3] != value.end:", ":", broken),
+        (values, "(outer.body, outer.count) != (1, 3)", "outer.body != 1", broken),
+        (values, " or dimensions.count > _SHAPE_MAX:", ":", broken),
+        (values, "or data[position] >= 0xD0:", ":", broken),
+        (values, "not 0 < name.end - name.body", "not 0 <= name.end - name.body", broken),
+        (values, "return (data[:2], data[10:11]) == ", "return True or ", broken),
+        (values, "_COMPLEX_LENGTH:\n            return False", "_COMPLEX_LENGTH:\n            return True", broken),
+        (values, "_ARRAYS = (1, 3)", "_ARRAYS = (1,)", "flax/weights-scalar"),
+        (values, "signed=raw[0] >= 0xD0", "signed=True", "flax/weights-keys"),
+        (values, 'path[-1] = b"%d" % number', 'path[-1] = b""', "flax/weights-items"),
+        (values, "REACH = 1 << 16", "REACH = 1 << 15", "flax/weights-far"),
+        (leaves, "if path and path[-1] == CHUNKED:", "if False:", broken),
+        (leaves, "start, 1) != _TRUE:", 'start, 1) == b"":', broken),
+        (leaves, "not 0 < count", "not 0 <= count", broken),
+        (leaves, "path[-1] != key or found.kind != kind", "found.kind != kind", broken),
+        (leaves, "len(found.shape) != 1 or ", "", broken),
+        (leaves, "(chunks and found.dtype != chunks[0].dtype)", "False", broken),
+        (leaves, "if names > limits.WEIGHT_NAME_BYTES:", "if False:", "JF-FLX-002"),
+        (leaves, "tuple(shape), Joined", "(), Joined", "flax/weights-chunks"),
+        (hosts, "if _tells_weights(extensions) and (quick", "if (quick", "sidecar/other"),
+        (hosts, "if _tells_weights(extensions) and (quick", "if False and (quick", "flax/bound-again"),
+        (hosts, "        return not bound.difference(bind(host))", "        return True", "flax/strip-other"),
+        (
+            "beside.py",
+            "same = same or hosts.has_its_weights(",
+            "same = same or not hosts.has_its_weights(",
+            "flax/strip",
+        ),
+    ]

@@ -97,11 +97,15 @@ def take_from_beside(path: Path, host: Host, *, out: Path | None) -> bool:
     with atomic.locked(file, write=False) as held:
         hint = f"nothing was changed; look at it with show {file}, and delete it if that is what you want"
         try:
-            sidecar = binding.sidecar_of(lookup.read_extensions(held.source))
+            extensions = lookup.read_extensions(held.source)
+            sidecar = binding.sidecar_of(extensions)
+            binding.binding_of(extensions)
         except FormatError as error:
             raise RefusedHost(f"{file} is damaged: {error.message}", hint=hint) from error
         with fileio.system_errors(path, "nothing was changed"):
             same = sidecar is not None and hosts.host_is(host.source, sidecar)
+            adapter = registry.adapter_for(host.source)
+            same = same or hosts.has_its_weights(hosts.Host(str(path), host.source, adapter, None), extensions)
         if not same:
             raise RefusedHost(
                 f"{path} is not the file that {file} was put beside: it was changed since, or is another one",

@@ -35,7 +35,7 @@ CAPABILITIES = {
     "name": "jellyformat (Python reference)",
     "version": __version__,
     "roles": ["read", "verify", "write", "embed", "restore", "bind"],
-    "hosts": ["jelly", "zip", "safetensors", "hdf5", "gguf", "onnx", "trailer", binding.SIDECAR, directories.HOST],
+    "hosts": ["jelly", "zip", "safetensors", "hdf5", "gguf", "onnx", "flax", "trailer", binding.SIDECAR, directories.HOST],
     "object_formats": ["sha1", "sha256"],
     "batch": True,
 }

@@ -68,8 +68,8 @@ def check_sidecar(host: Host | None, extensions: Extensions, *, quick: bool) -> 
     """Whether the host is the file that the sidecar was put beside; ``quick``: by its size alone.
 
     Raises:
-        BadManifest: the extension is not as it has to be (JF-SDC-002).
-        BindingMismatch: it is another file (JF-SDC-003).
+        BadManifest: the extension is not as it has to be (JF-SDC-002, JF-BND-002).
+        BindingMismatch: it is another file (JF-SDC-003), and its weights are not told apart either.
     """
     sidecar = binding.sidecar_of(extensions)
     assert sidecar is not None
@@ -77,6 +77,8 @@ def check_sidecar(host: Host | None, extensions: Extensions, *, quick: bool) -> 
     if host is None or isinstance(host.place, Directory):
         return f"its host, {name}, is not beside it"
     if not host_is(host.place, sidecar, quick=quick):
+        if _tells_weights(extensions) and (quick or _is_near(host.place)):
+            return f"{Path(host.name).name} was saved again since: its weights tell whether it is the same"
         raise BindingMismatch(
             f"{host.name} is not the file that the snapshot was put beside: it was changed since, or is another one",
             requirement="JF-SDC-003",
@@ -114,7 +116,7 @@ def check_binding(host: Host | None, extensions: Extensions, *, quick: bool) -> 
         return f"bound to {bound.count} {bound.kind}, which are not here: not checked"
     if quick:
         return f"bound to {bound.count} {bound.kind}: not read"
-    if not isinstance(host.place, (Directory, FileSource, BytesSource, StreamSource)):
+    if not _is_near(host.place):
         return f"bound to {bound.count} {bound.kind}: not checked, all of the host would have to be read from afar"
     try:
         found = bind(host)
@@ -130,6 +132,31 @@ def check_binding(host: Host | None, extensions: Extensions, *, quick: bool) -> 
             hint="the snapshot is whole, but the weights were changed since",
         )
     return f"the weights are those that the code was embedded for: {bound.count} {bound.kind}"
+
+
+def has_its_weights(host: Host, extensions: Extensions) -> bool:
+    """Whether a host has the weights that a container is bound to, told by more than all of its bytes.
+
+    Raises:
+        BadManifest: the extension is not as it has to be (JF-BND-002).
+    """
+    bound = binding.binding_of(extensions)
+    if bound is None or not _tells_weights(extensions):
+        return False
+    try:
+        return not bound.difference(bind(host))
+    except (FormatError, Refused):
+        return False
+
+
+def _tells_weights(extensions: Extensions) -> bool:
+    bound = binding.binding_of(extensions)
+    return bound is not None and bound.kind != BYTES
+
+
+def _is_near(place: Source | Directory) -> bool:
+    """Whether all of a host can be read without a network."""
+    return isinstance(place, (Directory, FileSource, BytesSource, StreamSource))
 
 
 def bind(host: Host) -> Binding:

@@ -36,6 +36,7 @@ AREAS = (
     "hdf5",
     "gguf",
     "onnx",
+    "flax",
     "sidecar",
     "directory",
     "weights",

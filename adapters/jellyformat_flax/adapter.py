@@ -1,0 +1,53 @@
+"""The adapter for flax: nothing is put into its files, and what they hold is told by name (SPEC 14.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jellyformat.errors import Refused, RefusedHost
+from jellyformat.host import Carried, Plan
+from jellyformat.source import Source
+from jellyformat.weights import TENSORS, Weight
+from jellyformat_flax.leaves import read_weights
+from jellyformat_flax.values import is_flax
+
+
+@dataclass(frozen=True)
+class FlaxAdapter:
+    """flax's msgpack files. Whatever was put into one, its readers would refuse it or show it; so nothing is."""
+
+    name: str = "flax"
+    priority: int = 10
+
+    def matches(self, source: Source) -> bool:
+        """Whether ``source`` begins as flax writes it (SPEC 14, step 6); reads 64 KiB at most."""
+        return is_flax(source)
+
+    def find(self, source: Source) -> Carried | None:
+        """None: a container never lies in the file, only beside it."""
+        return None
+
+    def plan_embed(self, source: Source, container: bytes) -> Plan:
+        """Raises RefusedHost, always (JF-HST-004)."""
+        raise RefusedHost(
+            "this is a msgpack file of flax: flax fails on whatever is put into it, so the file was not touched",
+            requirement="JF-HST-004",
+            hint="without -o, embed puts the snapshot into FILE.jelly beside it",
+        )
+
+    def plan_strip(self, source: Source, carried: Carried) -> Plan:
+        """Raises Refused: there is nothing in it."""
+        raise Refused("a msgpack file of flax carries nothing, so the file was not touched")
+
+    def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]]:
+        """Each array, and each number and text, by its keys (SPEC 14.8).
+
+        Raises:
+            BadHost: the file does not conform (JF-FLX-001).
+            SizeLimit: the names have more bytes than they may (JF-FLX-002).
+        """
+        return TENSORS, read_weights(source)
+
+
+ADAPTER = FlaxAdapter()
