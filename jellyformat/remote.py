@@ -19,8 +19,8 @@ _MOST_AT_ONCE = 256 << 20
 class Filesystem(Protocol):
     """What is used of an fsspec filesystem."""
 
-    def cat_file(self, path: str, start: int, end: int, **options: object) -> bytes:
-        """The bytes from ``start`` to ``end``."""
+    def cat_file(self, path: str, *, start: int, end: int, **options: object) -> bytes:
+        """The bytes from ``start`` to ``end``; the options are for ``open``, where that is what it does."""
 
 
 class RemoteSource:

@@ -311,7 +311,7 @@ def test_a_server_without_ranges(repository: Path) -> None:
     from jellyformat.remote import RemoteSource
 
     class Whole:
-        def cat_file(self, path: str, start: int, end: int) -> bytes:
+        def cat_file(self, path: str, *, start: int, end: int, **options: object) -> bytes:
             return bytes(5000)
 
     with pytest.raises(errors.SystemFailure):
