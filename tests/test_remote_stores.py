@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -143,6 +144,7 @@ def test_hugging_face(kind: str, hub: Hub, repository: Path) -> None:
 
     file = hub.root / f"model.{kind}"
     save(kind, file)
+    (repository / "random").write_bytes(os.urandom(300_000))  # more than lies in what is read first
     snap = jellyformat.snapshot(repository)
     jellyformat.embed(file, snap)
     # whether there is such a repository, and what is in the directory
@@ -191,6 +193,7 @@ def test_google(kind: str, store: Requests, repository: Path, tmp_path: Path) ->
 
     file = tmp_path / f"model.{kind}"
     save(kind, file)
+    (repository / "random").write_bytes(os.urandom(300_000))  # more than lies in what is read first
     snap = jellyformat.snapshot(repository)
     jellyformat.embed(file, snap)
     filesystem = fsspec.filesystem("gs")
