@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_remote import KINDS, commands, save
+from test_remote import commands, save
 from test_story import jelly
 
 import jellyformat
 
 BEYOND = 64 * 1024
+KINDS = ["pt", "safetensors"]
 
 
 @dataclass
