@@ -21,7 +21,7 @@ class FlaxAdapter:
     priority: int = 10
 
     def matches(self, source: Source) -> bool:
-        """Whether ``source`` begins as flax writes it (SPEC 14, step 6); reads 64 KiB at most."""
+        """Whether ``source`` begins as flax writes it (SPEC 14, step 7); reads 64 KiB at most."""
         return is_flax(source)
 
     def find(self, source: Source) -> Carried | None:

@@ -15,7 +15,7 @@ _BESIDE = "without -o, embed puts the snapshot into FILE.jelly beside it"
 
 @dataclass(frozen=True)
 class TrailerAdapter:
-    """Takes any file that no other adapter takes (SPEC 14, step 7)."""
+    """Takes any file that no other adapter takes (SPEC 14, step 8)."""
 
     name: str = "trailer"
     priority: int = 0
