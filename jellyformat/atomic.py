@@ -3,7 +3,7 @@
 Plans of the adapters (``host``) are carried out so that after a crash at any instant the file is its old self or its
 new one, at the latest when the next command has looked at it:
 
-* in place behind the host's own bytes, under a journal (``journal``);
+* in place behind the host's own bytes, under a journal (``inplace``, ``journal``);
 * in place before them, where the filesystem can move them (``splicing``);
 * or as a temporary file ``.<name>.jelly-<random>.tmp`` in the same directory, renamed over the old one or linked.
 """
@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jellyformat import splicing
+from jellyformat import inplace, splicing
 from jellyformat.errors import Busy, RefusedExists, RefusedHost, SystemFailure
 from jellyformat.fileio import NO_PERMISSION, explained, lock, missing, release, sync, system_errors, write_at
 from jellyformat.healing import heal
 from jellyformat.host import Append, Copy, Plan, Rewrite, Splice, Truncate
-from jellyformat.journal import Journal, journal_path
+from jellyformat.journal import journal_path
 from jellyformat.newfile import copy_mode, free, publish, sweep, temporary, write_new_file
 from jellyformat.source import FileSource
 
@@ -77,9 +77,9 @@ class Host:
         if out is not None:
             _to_new_file(self, plan, out, overwrite)
         elif isinstance(plan, Append):
-            _append(self, plan)
+            inplace.append(self.path, self.target, self.fd, plan)
         elif isinstance(plan, Truncate):
-            _truncate(self, plan)
+            inplace.truncate(self.path, self.fd, plan)
         else:
             _rewrite(self, plan)
 
@@ -232,63 +232,6 @@ def _check(host: Host, plan: Plan | Splice) -> None:
             f"the plan for {host.path} does not fit the file",
             hint="nothing was done; this is a fault of the adapter, please report it",
         )
-
-
-def _append(host: Host, plan: Append) -> None:
-    with system_errors(host.path, _AS_IT_WAS):
-        journal = Journal.begin(host.target, host.fd, plan.keep, plan.back)
-    complete = False
-    try:
-        if plan.back:
-            os.ftruncate(host.fd, plan.keep)
-            sync(host.fd)
-        for offset, data in plan.writes:
-            write_at(host.fd, data, offset)
-            sync(host.fd)
-        os.ftruncate(host.fd, plan.length)
-        sync(host.fd)
-        complete = True
-        journal.set_done(True)
-    except BaseException as error:
-        try:
-            if complete:  # that it is may be on the disk, or not: it must not be while this is undone
-                journal.set_done(False)
-            journal.roll_back(host.fd)
-            with contextlib.suppress(OSError):  # left behind, it only says again what is so
-                journal.remove()
-        except BaseException as second:
-            with contextlib.suppress(OSError):
-                journal.close()
-            raise SystemFailure(
-                f"{host.path} is half changed: it could neither be completed ({error}) nor put back ({second})",
-                hint=f"its bytes are safe in {journal.path}; when that is mended, run: "
-                f"python -m jellyformat fix {host.path}",
-            ) from error
-        if isinstance(error, OSError):
-            raise explained(error, host.path, _AS_IT_WAS) from error
-        raise
-    with contextlib.suppress(OSError):  # it says that all is done, and the next command takes it away
-        journal.remove()
-
-
-def _truncate(host: Host, plan: Truncate) -> None:
-    """One system call, whole or not at all, so that it needs no journal: it works where no space is left."""
-    tail = host.source.read_at(plan.length, host.source.size - plan.length)
-    try:
-        os.ftruncate(host.fd, plan.length)
-        sync(host.fd)
-    except BaseException as error:
-        try:
-            write_at(host.fd, tail, plan.length)
-            sync(host.fd)
-        except BaseException as second:
-            raise SystemFailure(
-                f"{host.path} was cut off at {plan.length} bytes, but the disk failed ({error}; {second})",
-                hint="its own bytes are untouched; what stood behind them is lost",
-            ) from error
-        if isinstance(error, OSError):
-            raise explained(error, host.path, _AS_IT_WAS) from error
-        raise
 
 
 def _rewrite(host: Host, plan: Rewrite) -> None:

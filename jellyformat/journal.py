@@ -55,6 +55,7 @@ class Journal:
         keep: Length of the host's own bytes, which no change in place touches.
         size: Length of the whole host before the change.
         version: What form it has.
+        mark: The `fingerprint` of the host's own bytes.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Journal:
     keep: int
     size: int
     version: int
+    mark: bytes
 
     @classmethod
     def begin(cls, target: Path, host: int, keep: int, back: Iterable[tuple[int, bytes]] | None = None) -> Journal:
@@ -86,8 +88,17 @@ class Journal:
             version, body = VERSION, _tail(target, source, keep)
         else:
             version, body = ORDERED, (_WRITE.pack(at, len(data)) + data for at, data in back)
-        head = _HEAD.pack(MAGIC, version, os.fstat(host).st_ino, keep, size, fingerprint(source, keep))
-        return cls(path, create(path, _sealed(head, body)), keep, size, version)
+        mark = fingerprint(source, keep)
+        head = _HEAD.pack(MAGIC, version, os.fstat(host).st_ino, keep, size, mark)
+        return cls(path, create(path, _sealed(head, body)), keep, size, version, mark)
+
+    def is_alone(self, host: int, size: int) -> bool:
+        """Whether the host has ``size`` bytes, and its own as they were: nobody else has written to it, as can be seen.
+
+        Raises OSError.
+        """
+        source = FileSource.of(host)
+        return source.size == size and fingerprint(source, self.keep) == self.mark
 
     def set_done(self, done: bool) -> None:
         """Say, lastingly, whether the change is complete. Raises OSError."""
@@ -213,20 +224,20 @@ def found(path: Path, fd: int, host: int) -> tuple[str, Callable[[], None] | Non
     Raises:
         OSError: they cannot be read.
     """
-    journal, inode, mark, done = _read(path, fd)
+    journal, inode, done = _read(path, fd)
     if journal is None:
         return NEVER_FINISHED, None
     if done:
         return COMPLETED, None
-    if inode != os.fstat(host).st_ino or fingerprint(FileSource.of(host), journal.keep) != mark:
+    if inode != os.fstat(host).st_ino or fingerprint(FileSource.of(host), journal.keep) != journal.mark:
         return REPLACED, None
     what = f"a change was broken off; the file is as it was before, {journal.size} bytes"
     return what, partial(journal.roll_back, host)
 
 
-def _read(path: Path, fd: int) -> tuple[Journal | None, int, bytes, bool]:
-    """The journal (None: not whole, so nothing was changed yet), the inode, the fingerprint, whether it is done."""
-    nothing = None, 0, b"", False
+def _read(path: Path, fd: int) -> tuple[Journal | None, int, bool]:
+    """The journal (None: not whole, so nothing was changed yet), the inode, whether it is done."""
+    nothing = None, 0, False
     source = FileSource.of(fd)
     head = source.read_at(0, _HEAD.size)
     if len(head) < _HEAD.size:
@@ -241,4 +252,4 @@ def _read(path: Path, fd: int) -> tuple[Journal | None, int, bytes, bool]:
     if source.read_at(end, 32) != digest.digest():
         return nothing
     done = source.read_at(end + 32, 1) == b"\1"
-    return Journal(path, fd, keep, size, version), inode, mark, done
+    return Journal(path, fd, keep, size, version, mark), inode, done

@@ -290,6 +290,49 @@ def test_changed_meanwhile(host: Path, tmp_path: Path, plan: Plan) -> None:
         assert names(tmp_path) == ([] if before is None else ["model.pt"])
 
 
+@pytest.mark.parametrize("change", ["behind", "own", "anew", "replaced", "gone"])
+def test_changed_while_it_is_appended_to(
+    host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """What somebody else writes between two of our writes is not touched, and the change is not said to be done."""
+    calls = 0
+
+    def meanwhile(fd: int) -> None:
+        nonlocal calls
+        fileio.sync(fd)
+        calls += 1
+        if calls != 1:
+            return
+        if change == "replaced":
+            (tmp_path / "n").write_bytes(b"theirs")
+            (tmp_path / "n").replace(host)
+        elif change == "gone":
+            host.unlink()
+        else:
+            with host.open("wb" if change == "anew" else "rb+") as file:
+                file.seek(0, os.SEEK_END if change == "behind" else os.SEEK_SET)
+                file.write(b"theirs")
+
+    monkeypatch.setattr("jellyformat.inplace.sync", meanwhile)
+    with pytest.raises(Busy, match="somebody else wrote") as caught:
+        apply_plan(host, Append(len(OLD), ((len(OLD), b"ours" * 10),), len(OLD) + 40))
+    assert "was not touched" in (caught.value.hint or "")
+    assert calls == 1
+    found = host.read_bytes() if change != "gone" else b""
+    expected = {
+        "behind": OLD + b"ours" * 10 + b"theirs",
+        "own": b"theirs" + OLD[6:] + b"ours" * 10,
+        "anew": b"theirs",
+        "replaced": b"theirs",
+        "gone": b"",
+    }
+    assert found == expected[change]
+    assert names(tmp_path) == ([] if change == "gone" else ["model.pt"])
+    if change != "gone":
+        assert recover(host) is None
+        assert host.read_bytes() == found
+
+
 def test_out(host: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_bytes(b"mine")
