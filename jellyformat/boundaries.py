@@ -12,12 +12,14 @@ from jellyformat import refs
 from jellyformat.gitstore import reachable, write_pack
 from jellyformat.gitwrite import GitObject
 from jellyformat.model import State
-from jellyformat.objects import COMMIT, OID_LENGTH, TREE, object_id, parse_commit
+from jellyformat.objects import COMMIT, OID_LENGTH, TAG, TREE, object_id, parse_commit
 from jellyformat.present import Present, PresentRepository
 from jellyformat.reader import Container
 from jellyformat.undolog import Log
 from jellyformat.wanting import roots_of
 
+_MOST_LOOKED_AT = 100_000
+"""Commits."""
 _OID = re.compile(rb"\b[0-9a-f]{40}(?:[0-9a-f]{24})?\b")
 
 
@@ -89,7 +91,7 @@ class Boundaries:
     def shallow_file(self, prefix: bytes, part: PresentRepository | None, box: Container, state: State) -> bytes | None:
         """Commits whose parents are not here are noted, so that git does not look for them; the whole file.
 
-        Entries of ours that neither the target nor a ref of ours needs go again.
+        Entries of ours go again that neither the target, nor a ref of ours, nor a ref or reflog of the user needs.
         """
         ends = box.manifest.history.shallow
         mine = set(reachable(box, roots_of(state))[0]) if ends else set()
@@ -107,9 +109,39 @@ class Boundaries:
             for place, oid in node.needs
             if place == prefix
         }
+        if part is not None and ours - needed - new:
+            needed |= reached_by_user(part, ours - needed - new)
         desired = (have - ours) | new | (ours & needed)
         self.noted |= {(prefix, oid) for oid in (ours | (new - have)) & desired}
         return b"".join(sorted(oid.hex().encode() + b"\n" for oid in desired)) if desired != have else None
+
+
+def reached_by_user(part: PresentRepository, ends: set[bytes]) -> set[bytes]:
+    """Those of ``ends`` that a branch, tag, stash, worktree or reflog of the user reaches: without them in ``shallow``,
+    git would look for what was before, and its gc would fail. All of them where the history is too long to look at.
+    """
+    repository, length = part.repository, part.repository.oid_length
+    stack = list(refs.roots(repository.layout.git_dir, repository.layout.common_dir, length))
+    seen, found = set(stack), set[bytes]()
+    while stack and found != ends:
+        if len(seen) > _MOST_LOOKED_AT:
+            return ends
+        oid = stack.pop()
+        if oid in ends:
+            found.add(oid)
+            continue
+        try:
+            kind, content = repository.read(oid)
+        except KeyError:
+            continue
+        following: tuple[bytes, ...] = ()
+        if kind == COMMIT:
+            following = parse_commit(content, length).parents
+        elif kind == TAG and (named := _OID.search(content)) is not None:
+            following = (bytes.fromhex(named[0].decode()),)
+        stack += [other for other in following if other not in seen]
+        seen.update(following)
+    return found
 
 
 def keep_commits(present: Present, whole: frozenset[bytes], name: str) -> None:

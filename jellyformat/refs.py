@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from pathlib import Path
 
 from jellyformat import fileio
+from jellyformat.fileio import read_optional
 from jellyformat.manifest import is_ref
 
 _ROOT = b"refs/jellyformat/"
@@ -76,6 +78,35 @@ def _packed(common_dir: bytes) -> dict[bytes, bytes]:
                 oid, _, name = line.rstrip(b"\n").partition(b" ")
                 found[name] = oid
     return found
+
+
+def roots(git_dir: bytes, common_dir: bytes, length: int) -> set[bytes]:
+    """What a repository's branches, tags, stashes, other worktrees and reflogs name, as raw ids of ``length`` bytes.
+
+    Our refs are not among them, nor is HEAD of ``git_dir``.
+    """
+    texts = [oid for name, oid in _packed(common_dir).items() if not name.startswith(_ROOT)]
+    worktrees = [common_dir + b"/worktrees/" + name for name in _names(common_dir + b"/worktrees")]
+    for place in (common_dir, *worktrees):
+        if not _is_same(place, git_dir):
+            texts.append(read_optional(place + b"/HEAD") or b"")
+        for top in (b"/refs", b"/logs"):
+            for above, _, names in os.walk(place + top):
+                if not (above + b"/").startswith(common_dir + b"/" + _ROOT):
+                    texts += [read_optional(above + b"/" + name) or b"" for name in names]
+    pattern = re.compile(rb"\b[0-9a-f]{%d}\b" % (2 * length))
+    return {bytes.fromhex(oid.decode()) for text in texts for oid in pattern.findall(text)}
+
+
+def _is_same(one: bytes, two: bytes) -> bool:
+    return os.path.realpath(one) == os.path.realpath(two)
+
+
+def _names(directory: bytes) -> list[bytes]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def write_ref(directory: bytes, name: str, commit: bytes) -> None:

@@ -269,3 +269,24 @@ def test_a_branch_that_moved_since(repo: Repo, tmp_path: Path) -> None:
     assert done.detached == "main"
     assert git(repo.path, "rev-parse", "HEAD") == was
     assert git(repo.path, "rev-parse", "main") == moved
+
+
+@pytest.mark.parametrize("how", ["branch", "tag", "reflog", "worktree"])
+def test_what_the_user_made_on_a_short_history_stays_whole(repo: Repo, tmp_path: Path, how: str) -> None:
+    """A branch put on a commit whose parents are missing needs git's note of that, after undo too."""
+    jellyformat.restore(elsewhere(tmp_path), repo.path)
+    if how == "branch":
+        repo.git("branch", "mine")
+        repo.git("pack-refs", "--all")
+    elif how == "tag":
+        repo.git("tag", "-a", "-m", "x", "mine")
+    elif how == "worktree":
+        repo.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"), "HEAD")
+    repo.git("switch", "-q", "-f", "main")
+    if how != "reflog":
+        repo.git("reflog", "expire", "--expire=all", "--all")
+    jellyformat.undo(repo.path)
+    assert repo.git("fsck", "--connectivity-only") == b""
+    repo.git("gc", "-q", "--prune=now")
+    jellyformat.redo(repo.path)
+    assert repo.git("fsck", "--connectivity-only") == b""
