@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 
 from jellyformat.fileio import read_optional
@@ -14,6 +15,8 @@ from jellyformat.reader import Container
 from jellyformat.repository import Repository, layout_at
 
 _BEGIN, _END = b"# jellyformat: ignored when a snapshot was restored\n", b"# jellyformat: end\n"
+_MANY = 256
+"""So many paths of one directory become one rule: git and we compare every path with every rule."""
 _SPECIAL = re.compile(rb"([\\*?\[\]! #])")
 
 
@@ -28,6 +31,43 @@ def shown_of(present: Present) -> tuple[bytes, ...]:
         if not is_ignored(rules[part.prefix], path[len(part.prefix) :]):
             found.append(path)
     return tuple(found)
+
+
+def beside_target(present: Present, target: Target) -> list[bytes]:
+    """What git ignores; of directories that the target has files in, all else in them, one by one.
+
+    Those come to be directories that git knows: what is in them would be shown, and go with the next step.
+    """
+    used = _used(target)
+    found: list[bytes] = []
+    stack = list(reversed(present.ignored))
+    while stack:
+        path = stack.pop()
+        full = path.rstrip(b"/")
+        if not path.endswith(b"/") or full not in used or full in target.files or full in target.trees:
+            found.append(path)
+            continue
+        for name, is_directory in _entries(present.path(full)):
+            inner = full + b"/" + name
+            if name != b".git":
+                stack.append(inner + b"/" if is_directory else inner)
+    return sorted(found)
+
+
+def _entries(directory: bytes) -> list[tuple[bytes, bool]]:
+    """The names in a directory, each with whether it is one, no link followed; none where it cannot be read."""
+    try:
+        with os.scandir(directory) as found:
+            return [(item.name, item.is_dir(follow_symlinks=False)) for item in found]
+    except OSError:
+        return []
+
+
+def _used(target: Target) -> set[bytes]:
+    """The paths of the target, and all directories above them."""
+    used = target.files.keys() | target.trees.keys() | target.directories.keys()
+    used |= {prefix[:-1] for prefix in target.repositories if prefix}
+    return used | {above for path in used for above in ancestors(path)}
 
 
 def hidden_of(present: Present, box: Container, target: Target) -> tuple[bytes, ...]:
@@ -79,9 +119,11 @@ def exclude_maker(
     own, lines = _split(base or b"")
     left = [path[len(prefix) :] for path in (*present.ignored, *sorted(stays)) if path.startswith(prefix)]
     left = [path for path in left if _home(present, target, prefix + path.rstrip(b"/")) == prefix]
-    used = target.files.keys() | target.directories.keys()
-    used |= {above for path in used for above in ancestors(path)}
+    used = _used(target)
     left = [path for path in left if prefix + path.rstrip(b"/") not in used]
+    count = Counter(map(_parent, left))
+    crowded = {parent for parent, number in count.items() if parent and number > _MANY}
+    beside = sorted(path[len(prefix) :] for path in used if path.startswith(prefix) and crowded)
     if base == now and not left and not lines:
         return None
 
@@ -89,13 +131,17 @@ def exclude_maker(
         ignore, _ = Repository(part.repository.layout).rules({})
         wanted = [line for line in lines if excludes is not None]
         for path in left:
-            line = b"/" + _SPECIAL.sub(rb"\\\1", path) + b"\n"
+            line, every = _line(path), _line(_parent(path)) + b"/*"
             full = present.path(prefix + path.rstrip(b"/"))
-            if prefix + path in shown or line in wanted or not os.path.lexists(full) or b"\n" in path:
+            if prefix + path in shown or line + b"\n" in wanted or not os.path.lexists(full) or b"\n" in path:
                 continue
-            if line in lines or not is_ignored(ignore, path):
-                wanted.append(line)
+            if not {line + b"\n", every + b"\n"}.isdisjoint(lines) or not is_ignored(ignore, path):
                 kept.append(prefix + path)
+                if _parent(path) not in crowded:
+                    wanted.append(line + b"\n")
+                elif every + b"\n" not in wanted:
+                    wanted.append(every + b"\n")
+                    wanted += [b"!%s\n" % _line(name) for name in beside if _parent(name) == _parent(path)]
         content = own if not wanted else own + _BEGIN + b"".join(wanted) + _END
         if wanted == lines:
             content = base or b""
@@ -104,6 +150,15 @@ def exclude_maker(
         return None if content == now else content
 
     return make
+
+
+def _parent(path: bytes) -> bytes:
+    return path.rstrip(b"/").rpartition(b"/")[0]
+
+
+def _line(path: bytes) -> bytes:
+    """The rule for a path, without the end of the line."""
+    return b"/" + _SPECIAL.sub(rb"\\\1", path) if path else b""
 
 
 def _home(present: Present, target: Target, path: bytes) -> bytes:

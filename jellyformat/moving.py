@@ -13,13 +13,13 @@ from jellyformat import refs
 from jellyformat.boundaries import Boundaries, keep_commits
 from jellyformat.changeover import Changeover
 from jellyformat.errors import RefusedRepository
-from jellyformat.exclusions import exclude_maker, hidden_of, shown_of
+from jellyformat.exclusions import beside_target, exclude_maker, hidden_of, shown_of
 from jellyformat.gitlocks import git_locked, release_locks_of
 from jellyformat.gitstore import objects_of, reachable, write_pack
 from jellyformat.gitwrite import new_repository_files
 from jellyformat.model import State
 from jellyformat.objects import BLOB, object_id
-from jellyformat.planning import Planner, Target, Wanted, WantedRepository, without
+from jellyformat.planning import Planner, Target, Wanted, WantedRepository, ancestors, without
 from jellyformat.present import Present, Raw, heads_of, look, make_container
 from jellyformat.reader import Container
 from jellyformat.recovery import recover
@@ -115,7 +115,6 @@ class Mover:
         # what came with the snapshot needs no ref, which would make its ends of history stay: the container has it
         given = {oid for prefix, oid in self.log.live.given if prefix in present.repositories}
         whole = frozenset(given & {oid for part in present.repositories.values() for oid in heads_of(part)})
-        container, stored = make_container(present, whole, given)
         stays = {source} if source is not None and source not in target.files else set()
         held = box or kept
         assert held is not None
@@ -128,7 +127,11 @@ class Mover:
             gone = [prefix for prefix in target.repositories if prefix not in present.repositories]
             for prefix in gone:
                 del target.repositories[prefix]
-        plan = Planner(present, target, stays, reading.has, _umask()).make()
+        present.ignored = beside_target(present, target)
+        container, stored = make_container(present, whole, given)
+        # what was ignored then is no part of that state: it is not taken away
+        then = set() if kept is None else _left_then(kept, present)
+        plan = Planner(present, target, stays | then, reading.has, _umask()).make()
         for prefix, part in present.repositories.items():
             if prefix and plan.covered(prefix + b".git"):
                 release_locks_of(self._store, part.repository.layout.git_dir)
@@ -285,6 +288,14 @@ class Mover:
             number += 1
             name = UNBORN if number == 2 else UNBORN + b"-%d" % number
         return b"ref: " + name + b"\n"
+
+
+def _left_then(kept: Container, present: Present) -> set[bytes]:
+    """What git ignored in a state of the history list, but for directories that git knows files in now."""
+    parts = present.repositories.values()
+    known = {part.prefix + entry.path for part in parts for entry in part.entries}
+    known |= {above for path in known for above in ancestors(path)}
+    return {path.rstrip(b"/") for path in kept.manifest.ignored} - known
 
 
 class _Reading:

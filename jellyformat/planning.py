@@ -212,7 +212,8 @@ class Planner:
         """Repositories that are there and not wanted go whole, or only their ``.git`` where files are wanted there."""
         present, target = self._present, self._target
         gone = {prefix[:-1] for prefix in present.repositories if prefix and prefix not in target.repositories}
-        above = {path for item in (*target.files, *target.trees, *self._directories) for path in ancestors(item)}
+        inside = (*target.files, *target.trees, *self._directories, *self._stays)
+        above = {path for item in inside for path in ancestors(item)}
         for path in sorted(gone | present.opaque):
             if self._is_covered(path) or path in self._stays:
                 continue

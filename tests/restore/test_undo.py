@@ -290,3 +290,43 @@ def test_what_the_user_made_on_a_short_history_stays_whole(repo: Repo, tmp_path:
     repo.git("gc", "-q", "--prune=now")
     jellyformat.redo(repo.path)
     assert repo.git("fsck", "--connectivity-only") == b""
+
+
+@pytest.mark.parametrize("kind", ["rules", "negated", "nested", "many", "repository", "worktree"])
+def test_what_is_ignored_beside_a_file_of_the_snapshot(repo: Repo, tmp_path: Path, kind: str) -> None:
+    """The snapshot has a file in a directory that git ignores here: all else in it stays where it is, undone too."""
+    other = base(tmp_path / "other")
+    if kind == "nested":
+        base(other.path / "results")
+    else:
+        other.write("results/README", b"of the snapshot\n")
+        other.write("results/deep/untracked", b"of the snapshot\n")
+        other.git("add", "results/README")
+    if kind == "negated":
+        other.write(".gitignore", b"!results/big.bin\n")
+    file = kept(other, "x")
+    if kind == "worktree":
+        repo.git("worktree", "add", "-q", "--detach", "results", "HEAD")
+    elif kind == "repository":
+        base(repo.path / "results")
+    repo.write("results/big.bin", b"not ours to move\n")
+    repo.write("results/deep/er/x.bin", b"nor this\n")
+    for number in range(300 if kind == "many" else 1):
+        repo.write(f"results/{number}.png", b"")
+    repo.write(".gitignore", read(repo, ".gitignore") + b"results/\n")
+    before = images.image(repo.path)
+    shown = other.git("status", "--porcelain", "--untracked-files=all")
+    done = jellyformat.restore(file, repo.path)
+    assert not any(path.startswith(b"results") for path in done.removed)
+    assert read(repo, "results/big.bin") == b"not ours to move\n"
+    if kind in ("rules", "many"):
+        assert repo.git("status", "--porcelain", "--untracked-files=all") == shown
+    after = images.image(repo.path)
+    for _ in range(2):
+        jellyformat.undo(repo.path)
+        assert images.differences(before, images.image(repo.path)) == []
+        jellyformat.redo(repo.path)
+        assert images.differences(after, images.image(repo.path)) == []
+    jellyformat.restore(file, repo.path)
+    jellyformat.undo(repo.path, 2)
+    assert images.differences(before, images.image(repo.path)) == []
