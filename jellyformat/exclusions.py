@@ -54,6 +54,11 @@ def beside_target(present: Present, target: Target) -> list[bytes]:
     return sorted(found)
 
 
+def all_excluded() -> bytes:
+    """``info/exclude`` of a repository made in a directory that has files: they are none of a state's."""
+    return _BEGIN + b"/*\n" + _END
+
+
 def _entries(directory: bytes) -> list[tuple[bytes, bool]]:
     """The names in a directory, each with whether it is one, no link followed; none where it cannot be read."""
     try:
@@ -110,13 +115,16 @@ def exclude_maker(
         part: The repository.
         stays: Paths that stay whatever the target says.
         shown: Ignored paths that git shows all the same in the target.
-        excludes: ``info/exclude`` as it is to be, by the repository's prefix; None leaves our own lines out.
+        excludes: ``info/exclude`` as it was then, by the repository's prefix; what the user has changed since stays.
+            None leaves our own lines out.
         kept: The paths that are noted are put in here.
     """
     prefix = part.prefix
     now = read_optional(part.repository.layout.common_dir + b"/info/exclude")
     base = now if excludes is None or prefix not in excludes else excludes[prefix]
     own, lines = _split(base or b"")
+    mine = _split(now or b"")[0]
+    changed, own = mine != own, mine
     left = [path[len(prefix) :] for path in (*present.ignored, *sorted(stays)) if path.startswith(prefix)]
     left = [path for path in left if _home(present, target, prefix + path.rstrip(b"/")) == prefix]
     used = _used(target)
@@ -128,26 +136,24 @@ def exclude_maker(
         return None
 
     def make() -> bytes | None:
-        ignore, _ = Repository(part.repository.layout).rules({})
         wanted = [line for line in lines if excludes is not None]
+        ignore, _ = Repository(part.repository.layout).rules({}, exclude=own + b"".join(wanted))
         for path in left:
-            line, every = _line(path), _line(_parent(path)) + b"/*"
+            line, every = _line(path) + b"\n", _line(_parent(path)) + b"/*\n"
             full = present.path(prefix + path.rstrip(b"/"))
-            if prefix + path in shown or line + b"\n" in wanted or not os.path.lexists(full) or b"\n" in path:
+            if prefix + path in shown or line in wanted or not os.path.lexists(full) or b"\n" in path:
                 continue
-            if not {line + b"\n", every + b"\n"}.isdisjoint(lines) or not is_ignored(ignore, path):
+            if not is_ignored(ignore, path):
                 kept.append(prefix + path)
                 if _parent(path) not in crowded:
-                    wanted.append(line + b"\n")
-                elif every + b"\n" not in wanted:
-                    wanted.append(every + b"\n")
+                    wanted.append(line)
+                elif every not in wanted:
+                    wanted.append(every)
                     wanted += [b"!%s\n" % _line(name) for name in beside if _parent(name) == _parent(path)]
         content = own if not wanted else own + _BEGIN + b"".join(wanted) + _END
-        if wanted == lines:
+        if wanted == lines and not changed:
             content = base or b""
-        if base is None and not content:
-            return None if now is None else b""
-        return None if content == now else content
+        return None if content == (now or b"") else content
 
     return make
 

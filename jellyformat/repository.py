@@ -208,11 +208,12 @@ class Repository:
             )
         return data
 
-    def rules(self, entries: Mapping[bytes, Entry]) -> tuple[Ignore, Attributes]:
+    def rules(self, entries: Mapping[bytes, Entry], *, exclude: bytes | None = None) -> tuple[Ignore, Attributes]:
         """What is ignored in the worktree, and what attributes its files have.
 
         Args:
             entries: The index entries, by path: rules that a sparse checkout left out are taken from there.
+            exclude: The content of ``info/exclude`` to go by; None: what is there.
         """
         config, common = self.settings, self.layout.common_dir
         fold_case = config.boolean("core.ignorecase", default=False)
@@ -236,7 +237,7 @@ class Repository:
 
         ignore = Ignore(
             lambda path: read(path, sparse_only=True),
-            (outer, _rules_file(common + b"/info/exclude")),
+            (outer, _rules_file(common + b"/info/exclude") if exclude is None else exclude),
             fold_case=fold_case,
         )
         found = Attributes(

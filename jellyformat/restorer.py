@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jellyformat import exporter, fileio
 from jellyformat.errors import NoRepository, RefusedExists, RefusedRepository
+from jellyformat.exclusions import all_excluded
 from jellyformat.gitwrite import is_harmless_remote, new_repository_files
 from jellyformat.moving import Mover
 from jellyformat.paths import check_path
@@ -22,7 +23,7 @@ from jellyformat.reader import Container, open_container
 from jellyformat.recovery import opened
 from jellyformat.registry import PathLike, Readable
 from jellyformat.repository import Layout, Repository, find, layout_at
-from jellyformat.undolog import Log, Node, Store
+from jellyformat.undolog import LOG, Log, Node, Store
 from jellyformat.wanting import target_of
 
 
@@ -38,7 +39,8 @@ class Restored:
         snapshot_id: 64 hex digits.
         written: Paths that were written.
         removed: Paths that were there, and are not in the snapshot: they are kept for undo.
-        kept_ignored: Files that git ignored and would no longer: left alone, and noted in ``info/exclude``.
+        kept_ignored: Files that git ignored and would no longer, or that were there before the repository: left alone,
+            and noted in ``info/exclude``.
         filtered: Paths written as git stores them, since no filter is run (LFS, git-crypt).
         unavailable: Paths whose content the snapshot does not have.
         remotes: Names of remotes that were set in a new repository.
@@ -73,7 +75,8 @@ def restore(
 
     Args:
         file: A file that carries a snapshot: a path, a binary file object, or a URL that fsspec knows.
-        directory: A directory of the repository; a new one is made where there is none, or where it is empty.
+        directory: A directory of the repository; a new one is made where there is none, or where it is empty. Files
+            that are in a directory without repository stay, but for those that the snapshot has something in place of.
             None for the repository that holds the current directory.
         any_names: Write names too that not every system can hold.
         without_operation: Restore a state in the middle of a rebase, am or bisect all the same, without that.
@@ -182,13 +185,13 @@ def _repository_at(place: Path, found_upward: bool, box: Container) -> Iterator[
     directory_made = not place.exists()
     place.mkdir(parents=True, exist_ok=True)
     remotes = [remote for remote in box.manifest.provenance.remotes if is_harmless_remote(*remote)]
-    _make_repository(place, box.manifest.state.object_format, remotes)
+    _make_repository(place, box.manifest.state.object_format, remotes, empty)
     layout = layout_at(os.fsencode(place.resolve()))
     assert layout is not None
     try:
         yield layout, tuple(os.fsdecode(name) for name, _ in remotes)
     except BaseException:
-        if not (place / ".git" / "jellyformat" / "journal").exists():  # else `fix` is still needed
+        if not _is_needed(place / ".git" / "jellyformat"):
             shutil.rmtree(place / ".git", ignore_errors=True)
             if directory_made:
                 with contextlib.suppress(OSError):
@@ -196,8 +199,13 @@ def _repository_at(place: Path, found_upward: bool, box: Container) -> Iterator[
         raise
 
 
-def _make_repository(place: Path, object_format: str, remotes: list[tuple[bytes, bytes]]) -> None:
-    """Make ``.git``, whole or not at all."""
+def _is_needed(store: Path) -> bool:
+    """Whether files are kept there, or `fix` still needs it: the restore was done, or was not all taken back."""
+    return any(os.path.lexists(store / name) for name in (LOG, "journal", "strays"))
+
+
+def _make_repository(place: Path, object_format: str, remotes: list[tuple[bytes, bytes]], empty: bool) -> None:
+    """Make ``.git``, whole or not at all; where the directory is not ``empty``, what is in it is ignored."""
     if os.path.lexists(place / ".git"):
         raise RefusedExists(
             f"{place / '.git'} is there and is no repository", hint="nothing was changed; look at it first"
@@ -205,6 +213,8 @@ def _make_repository(place: Path, object_format: str, remotes: list[tuple[bytes,
     new = place / f".git.jelly-{secrets.token_hex(6)}.tmp"
     try:
         write_repository(new, object_format, remotes)
+        if not empty:
+            (new / "info" / "exclude").write_bytes(all_excluded())
         new.rename(place / ".git")
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)

@@ -47,7 +47,7 @@ def command(file: str, directory: str | None, any_names: bool, without_operation
     made = "a new repository" if done.created else "the repository"
     say(f"{done.directory}: {made} is at {commit}{branch}, snapshot {done.snapshot_id[:12]}")
     say(f"  {plural(len(done.written), 'file')} written, {plural(len(done.removed), 'file')} put aside")
-    paths("left alone, ignored until now", done.kept_ignored)
+    paths("left alone, noted in .git/info/exclude", done.kept_ignored)
     paths("as git stores them, no filter was run", done.filtered)
     paths("NOT in the snapshot", done.unavailable)
     where = "" if directory is None else f" {directory}"

@@ -42,7 +42,7 @@ def report(done: jellyformat.Stepped, *, as_json: bool) -> None:
         say(f"first mended what was half done: {safe(line)}")
     say(f"{done.directory}: {plural(done.steps, 'step')}, now at state {done.state}: {safe(done.title)}")
     say(f"  {plural(len(done.written), 'file')} written, {plural(len(done.removed), 'file')} put aside")
-    paths("left alone, ignored until now", done.kept_ignored)
+    paths("left alone, noted in .git/info/exclude", done.kept_ignored)
     paths("kept nowhere, left as they are", done.unavailable)
     if done.detached is not None:
         say(f"  the branch {safe(done.detached)} has moved since, so HEAD is detached at the commit it had")

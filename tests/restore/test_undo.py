@@ -330,3 +330,59 @@ def test_what_is_ignored_beside_a_file_of_the_snapshot(repo: Repo, tmp_path: Pat
     jellyformat.restore(file, repo.path)
     jellyformat.undo(repo.path, 2)
     assert images.differences(before, images.image(repo.path)) == []
+
+
+def test_a_directory_with_files_and_no_repository(repo: Repo, tmp_path: Path) -> None:
+    """Where checkpoints and the like lie about, only what the snapshot has something in place of is touched."""
+    file = kept(repo, "x")
+    place = tmp_path / "downloads"
+    for path in ("src/train.py", "src/other.py", "thesis/draft.tex", "model.bin"):
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_bytes(b"mine\n")
+    before = images.image(place)
+    done = jellyformat.restore(file, place)
+    assert done.created
+    assert done.removed == ()
+    assert done.kept_ignored == (b"model.bin", b"src/other.py", b"thesis/")
+    assert (place / "src/train.py").read_bytes() == read(repo, "src/train.py")
+    assert (place / "thesis/draft.tex").read_bytes() == b"mine\n"
+    assert git(place, "status", "--porcelain") == repo.git("status", "--porcelain")
+    jellyformat.undo(place)
+    now = {path: item for path, item in images.image(place).items() if not path.startswith(b".git")}
+    assert images.differences(before, now) == []
+
+
+def test_interrupted_when_it_was_done(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository that was made stays: what the restore has put aside is in it."""
+    file = kept(repo, "x")
+    place = tmp_path / "downloads"
+    (place / "src").mkdir(parents=True)
+    (place / "src/train.py").write_bytes(b"mine\n")
+
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jellyformat.restorer.Restored", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            jellyformat.restore(file, place)
+    jellyformat.undo(place)
+    assert (place / "src/train.py").read_bytes() == b"mine\n"
+
+
+def test_rules_the_user_wrote_since(repo: Repo, tmp_path: Path) -> None:
+    """What the user puts into info/exclude between stays: to lose it would show, and commit, what is private."""
+    exclude = repo.path / ".git" / "info" / "exclude"
+    own = exclude.read_bytes()
+    repo.write("private.log", b"ignored here, and not by the snapshot\n")
+    other = Repo(tmp_path / "other")
+    other.write("x.py", b"x\n")
+    other.commit("x")
+    jellyformat.restore(kept(other, "o"), repo.path)
+    assert b"/private.log\n" in exclude.read_bytes()
+    exclude.write_bytes(exclude.read_bytes() + b"secrets.txt\n")
+    jellyformat.undo(repo.path)
+    assert exclude.read_bytes() == own + b"secrets.txt\n"
+    jellyformat.redo(repo.path)
+    assert b"secrets.txt\n" in exclude.read_bytes()
+    assert b"/private.log\n" in exclude.read_bytes()
