@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from jellyformat import fileio
@@ -253,7 +254,7 @@ class Changeover:
                 self.changes.append(Change(base, name, Seen.of(found), self.staging.next_old()))
             elif new is not None and (old is None or not _same_raw(old, new)):
                 if old is not None and old.data is not None and new.data is not None:
-                    new = Raw(old.mode, new.data)
+                    new = replace(new, mode=old.mode)
                 self.put_git(base, git_dir, name, new)
 
     def replace_git(self, git_dir: bytes, name: bytes, raw: Raw | None) -> None:

@@ -42,11 +42,15 @@ MANAGED = (
 
 @dataclass(frozen=True)
 class Raw:
-    """A file (``data``) or directory (``children``) of a git directory, as it is."""
+    """A file (``data``) or directory (``children``) of a git directory, as it is.
+
+    ``mtime`` (nanoseconds) is that of an index alone: files as young are not taken for unmodified.
+    """
 
     mode: int
     data: bytes | None = None
     children: tuple[tuple[bytes, Raw], ...] = ()
+    mtime: int | None = None
 
 
 @dataclass
@@ -165,7 +169,7 @@ def _raw(path: bytes) -> Raw | None:
             hint="nothing was changed; `git status` in that repository says more",
         )
     with open(path, "rb") as file:
-        return Raw(mode, file.read())
+        return Raw(mode, file.read(), mtime=seen.st_mtime_ns if path.endswith(b"/index") else None)
 
 
 def is_ignored(ignore: Ignore, path: bytes) -> bool:

@@ -104,12 +104,12 @@ class Record:
 
 
 def _raw_value(raw: Raw) -> Value:
-    return [raw.mode, raw.data, [[name, _raw_value(inner)] for name, inner in raw.children]]
+    return [raw.mode, raw.data, [[name, _raw_value(inner)] for name, inner in raw.children], raw.mtime]
 
 
 def _raw(value: Any) -> Raw:
-    mode, data, children = value
-    return Raw(mode, data, tuple((name, _raw(inner)) for name, inner in children))
+    mode, data, children, *rest = value  # earlier versions kept no time
+    return Raw(mode, data, tuple((name, _raw(inner)) for name, inner in children), *rest)
 
 
 def read_record(store: Store, name: str) -> Record:

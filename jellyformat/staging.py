@@ -81,7 +81,7 @@ class Staging:
         """Write a file or directory of a git directory; its place."""
         place = place or self.next_new()
         if raw.data is not None:
-            self.write(place, raw.data, raw.mode, exact=True)
+            self.write(place, raw.data, raw.mode, exact=True, mtime=raw.mtime)
         else:
             self.path(place).mkdir(mode=0o700)
             for name, inner in raw.children:

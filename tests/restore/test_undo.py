@@ -386,3 +386,20 @@ def test_rules_the_user_wrote_since(repo: Repo, tmp_path: Path) -> None:
     jellyformat.redo(repo.path)
     assert b"secrets.txt\n" in exclude.read_bytes()
     assert b"/private.log\n" in exclude.read_bytes()
+
+
+def test_a_file_written_as_the_index_was(repo: Repo, tmp_path: Path) -> None:
+    """git tells such a file from its entry by the time of the index alone, which comes back with it."""
+    file = elsewhere(tmp_path)
+    repo.git("config", "core.trustctime", "false")
+    path, index = repo.path / "x.txt", repo.path / ".git" / "index"
+    for text in (b"one\n", b"two\n"):
+        path.write_bytes(text)
+        os.utime(path, (100, 100))
+        if text == b"one\n":
+            repo.git("add", "x.txt")
+    os.utime(index, (100, 100))
+    assert b"AM x.txt" in git(repo.path, "status", "--porcelain", extra=images.QUIET)
+    jellyformat.restore(file, repo.path)
+    jellyformat.undo(repo.path)
+    assert b"AM x.txt" in git(repo.path, "status", "--porcelain", extra=images.QUIET)
