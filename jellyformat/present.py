@@ -307,7 +307,11 @@ class _Thin(Collector):
             oid = stack.pop()
             if oid in self.kept:
                 continue
-            content = repository.read(oid)[1]
+            try:
+                content = repository.read(oid)[1]
+            except KeyError:  # of HEAD it is needed, which is found, and said, when the state is read
+                self.missing.add(oid)
+                continue
             self.kept[oid] = (2, len(content))
             for entry in parse_tree(content, self.oid_length, strict=False):
                 if entry.mode == DIRECTORY_MODE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jellyformat import fileio
-from jellyformat.errors import Absent, Usage
+from jellyformat.errors import Absent, RefusedRepository, Usage
 from jellyformat.moving import Mover
 from jellyformat.planning import ancestors
 from jellyformat.pool import Outside
@@ -193,7 +193,7 @@ def _go(store: Store, log: Log, chosen: Node, steps: int, mended: tuple[str, ...
     assert chosen.name is not None
     record = read_record(store, chosen.name)
     mover = Mover(store, _linked(log, chosen), layout)
-    outside = _outside(Repository(layout))
+    outside = _outside(Repository(layout), store.state(chosen.name))
     with open_container(store.state(chosen.name) / "state.jelly", outside=outside) as box, mover.locked():
         box.pool.decode()
         target = record.target(chosen.name)
@@ -230,13 +230,17 @@ def _linked(log: Log, chosen: Node) -> Log:
     return changed if node.id == chosen.id else log
 
 
-def _outside(repository: Repository) -> Outside:
-    """The objects that a thin container leaves to the repository."""
+def _outside(repository: Repository, state: Path) -> Outside:
+    """The objects that a thin container in the directory ``state`` leaves to the repository."""
 
-    def read(oid: bytes) -> tuple[int, bytes] | None:
+    def read(oid: bytes) -> tuple[int, bytes]:
         try:
             return repository.read(oid)
-        except KeyError:
-            return None
+        except KeyError as error:
+            raise RefusedRepository(
+                f"the object {oid.hex()}, which that state builds on, is missing in {repository.name}",
+                hint=f"nothing was changed; `git fsck` says more, `git fetch` may bring it back; what was moved away from "
+                f"that state is in {state}/kept",
+            ) from error
 
     return read

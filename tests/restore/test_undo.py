@@ -14,7 +14,7 @@ from states import Repo, base, git
 
 import jellyformat
 from jellyformat import Stepped
-from jellyformat.errors import Busy, JellyError, SystemFailure
+from jellyformat.errors import Busy, JellyError, RefusedRepository, SystemFailure
 from jellyformat.undoing import NothingToUndo
 
 
@@ -403,3 +403,22 @@ def test_a_file_written_as_the_index_was(repo: Repo, tmp_path: Path) -> None:
     jellyformat.restore(file, repo.path)
     jellyformat.undo(repo.path)
     assert b"AM x.txt" in git(repo.path, "status", "--porcelain", extra=images.QUIET)
+
+
+@pytest.mark.parametrize("what", ["HEAD^{tree}", "HEAD:src", "HEAD"])
+def test_a_repository_that_lacks_an_object(repo: Repo, tmp_path: Path, what: str) -> None:
+    """What is missing is said, and where; as after a crash of the machine, when a restore is most wanted."""
+    file = elsewhere(tmp_path)
+    oid = repo.git("rev-parse", what).decode().strip()
+    lost = repo.path / ".git" / "objects" / oid[:2] / oid[2:]
+    hidden = lost.with_name("hidden")
+    lost.rename(hidden)
+    with pytest.raises(RefusedRepository, match=f"{oid} is missing in {repo.path}"):
+        jellyformat.restore(file, repo.path)
+    hidden.rename(lost)
+    jellyformat.restore(file, repo.path)
+    lost.rename(hidden)
+    with pytest.raises(RefusedRepository, match=f"{oid}, which that state builds on, is missing in {repo.path}"):
+        jellyformat.undo(repo.path)
+    hidden.rename(lost)
+    jellyformat.undo(repo.path)
