@@ -240,8 +240,13 @@ class Planner:
     def _file(self, path: bytes, wanted: Wanted) -> None:
         found = self._clear(path, keep_file=True)
         if found is not None and self._is_same(path, wanted, found):
-            self.plan.same.add(path)
             mode = self._mode(wanted, found)
+            # a file that has another name, in a cache or the like, must not get another mode there
+            anew = found.st_nlink > 1 and not wanted.filtered and self._available(wanted)
+            if mode is not None and (wanted.kept is not None or anew):
+                self.plan.puts[path] = wanted, found
+                return
+            self.plan.same.add(path)
             if mode is not None:
                 self.plan.modes[path] = found, mode
         elif wanted.kept is None and not self._available(wanted):
