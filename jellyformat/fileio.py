@@ -17,6 +17,7 @@ from jellyformat.errors import JellyError, NoFile, SystemFailure
 NO_PERMISSION = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 """Numbers of system errors that say so."""
 _NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT))
+_CANNOT_MOVE = frozenset((errno.EXDEV, errno.EBUSY))
 _CANNOT_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS))
 
 
@@ -85,12 +86,13 @@ def hidden_name(name: str, ending: str) -> str:
 
 
 @contextlib.contextmanager
-def system_errors(path: Path, after: str) -> Iterator[None]:
+def system_errors(path: Path, after: str, *, output: bool = True) -> Iterator[None]:
     """Turn an OSError of the body into an error for people.
 
     Args:
         path: The file this is about.
         after: What is to be said of the state things are in now, such as ``"it is as it was"``.
+        output: Whether an output is written, which may be put somewhere else; False where a repository is worked on.
 
     Raises:
         SystemFailure: for every OSError.
@@ -98,11 +100,11 @@ def system_errors(path: Path, after: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise explained(error, path, after) from error
+        raise explained(error, path, after, output=output) from error
 
 
-def explained(error: OSError, path: Path, after: str) -> JellyError:
-    """The error for people that says what ``error`` says, of ``path``; ``after`` as above."""
+def explained(error: OSError, path: Path, after: str, *, output: bool = True) -> JellyError:
+    """The error for people that says what ``error`` says, of ``path``; ``after`` and ``output`` as above."""
     number, reason = error.errno, error.strerror or str(error)
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path)
     # people know nothing of the helper files beside theirs: it is the directory that cannot be written to
@@ -110,6 +112,11 @@ def explained(error: OSError, path: Path, after: str) -> JellyError:
     where = f"the directory {Path(named).parent}" if helper else named
     if number in _NO_SPACE:
         message, hint = f"there is no space left to write {path} ({reason})", "free some space and run it again"
+    elif number in NO_PERMISSION and not output:
+        message, hint = f"there is no permission for {where} ({reason})", "change its owner or permissions"
+    elif number in _CANNOT_MOVE and not output:
+        message = f"{where} cannot be moved to where it would be kept ({reason})"
+        hint = "it is a mount point, or in the image of a container: restore into a directory that does not exist"
     elif number in NO_PERMISSION:
         message = f"there is no permission to write to {where} ({reason})"
         hint = "change the permissions, or write somewhere else with -o OUT"

@@ -51,7 +51,7 @@ def fix(path: PathLike = ".", *, dry_run: bool = False) -> tuple[Left, ...]:
         except NoRepository:
             store = None
         if store is not None and store.exists():
-            with fileio.system_errors(store.path, "nothing was lost"), store.locked():
+            with fileio.system_errors(store.path, "nothing was lost", output=False), store.locked():
                 found += _mend_store(store, dry_run)
         found += _new_repositories(place, dry_run)
     return (*found, *mend_files(place, dry_run=dry_run))

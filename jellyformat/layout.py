@@ -26,7 +26,12 @@ def find(start: str | os.PathLike[str]) -> Layout:
         NoRepository: there is none.
         RefusedRepository: its configuration cannot be read.
     """
-    directory = os.fsencode(Path(start).resolve())
+    try:
+        directory = os.fsencode(Path(start).resolve())
+    except FileNotFoundError as error:
+        raise NoRepository(
+            "the current directory is no longer there", hint="nothing was changed; go to one that is, or name one"
+        ) from error
     current = directory
     while True:
         found = layout_at(current)

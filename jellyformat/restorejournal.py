@@ -185,7 +185,11 @@ class Changer:
         """
         for number, change in enumerate(self._journal.changes):
             prepare(number)
-            self._make(change)
+            try:
+                self._make(change)
+            except OSError as error:
+                error.filename = os.path.join(self._journal.bases[change.base], change.path)
+                raise
 
     def _make(self, change: Change) -> None:
         below = self._base(change.base)

@@ -102,7 +102,7 @@ def restore(
         exporter.check_names(box, [*target.files, *target.directories], any_names=any_names)
         place = Path("." if directory is None else directory)
         with (
-            fileio.system_errors(place, "all is as it was"),
+            fileio.system_errors(place, "all is as it was", output=False),
             _repository_at(place, directory is None, box) as (layout, made),
         ):
             return _restore(box, file, layout, made, target)

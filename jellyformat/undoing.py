@@ -39,7 +39,8 @@ class Stepped:
         removed: Paths that went; they are kept.
         kept_ignored: Ignored files that were left alone, and are noted in ``info/exclude``.
         unavailable: Paths whose content is kept nowhere; they were left as they are.
-        detached: The branch that HEAD was on then: it has moved since, so HEAD is detached. None: HEAD is as it was.
+        detached: The branch that HEAD was on then: it has moved or gone since, so HEAD is detached. None: it is as it
+            was.
         mended: What was found half done before, and mended.
     """
 
@@ -119,7 +120,7 @@ def history(directory: PathLike = ".") -> tuple[HistoryEntry, ...]:
     store = Store(layout.git_dir)
     if not store.exists():
         return ()
-    with fileio.system_errors(store.path, "nothing was changed"), opened(store):
+    with fileio.system_errors(store.path, "nothing was changed", output=False), opened(store):
         log = store.read_log()
     back = {node.id: number for number, node in enumerate(_walk(log, back=True), 1)}
     forward = {node.id: number for number, node in enumerate(_walk(log, back=False), 1)}
@@ -167,7 +168,7 @@ def _step(directory: PathLike, steps: int, to: int | None, *, back: bool) -> Ste
     )
     if not store.exists():
         raise nothing
-    with fileio.system_errors(store.path, "all is as it was"), opened(store) as mended:
+    with fileio.system_errors(store.path, "all is as it was", output=False), opened(store) as mended:
         log = store.read_log()
         if to is not None:
             chosen = log.nodes.get(to)
@@ -239,8 +240,8 @@ def _outside(repository: Repository, state: Path) -> Outside:
         except KeyError as error:
             raise RefusedRepository(
                 f"the object {oid.hex()}, which that state builds on, is missing in {repository.name}",
-                hint=f"nothing was changed; `git fsck` says more, `git fetch` may bring it back; what was moved away from "
-                f"that state is in {state}/kept",
+                hint="nothing was changed; `git fsck` says more, `git fetch` may bring it back; "
+                f"what was moved away from that state is in {state}/kept",
             ) from error
 
     return read

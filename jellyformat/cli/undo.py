@@ -45,4 +45,4 @@ def report(done: jellyformat.Stepped, *, as_json: bool) -> None:
     paths("left alone, noted in .git/info/exclude", done.kept_ignored)
     paths("kept nowhere, left as they are", done.unavailable)
     if done.detached is not None:
-        say(f"  the branch {safe(done.detached)} has moved since, so HEAD is detached at the commit it had")
+        say(f"  the branch {safe(done.detached)} is no longer where it was, so HEAD is detached at the commit it had")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,8 +14,8 @@ import pytest
 from states import Repo, base, git
 
 import jellyformat
-from jellyformat import Stepped
-from jellyformat.errors import Busy, JellyError, RefusedRepository, SystemFailure
+from jellyformat import Stepped, fileio
+from jellyformat.errors import Busy, JellyError, NoRepository, RefusedRepository, SystemFailure
 from jellyformat.undoing import NothingToUndo
 
 
@@ -422,3 +423,44 @@ def test_a_repository_that_lacks_an_object(repo: Repo, tmp_path: Path, what: str
         jellyformat.undo(repo.path)
     hidden.rename(lost)
     jellyformat.undo(repo.path)
+
+
+def test_another_name_of_a_file_keeps_its_mode(repo: Repo, tmp_path: Path) -> None:
+    """A file that shares its inode with one outside (a cache of DVC, say) is replaced, not changed, and comes back."""
+    file = kept(repo, "x")
+    tool, cached = repo.path / "tool.sh", tmp_path / "cached"
+    tool.chmod(0o644)
+    os.link(tool, cached)
+    jellyformat.restore(file, repo.path)
+    assert tool.stat().st_mode & 0o777 == 0o755
+    assert cached.stat().st_mode & 0o777 == 0o644
+    jellyformat.undo(repo.path)
+    assert tool.stat().st_mode & 0o777 == 0o644
+    assert tool.samefile(cached)
+    jellyformat.redo(repo.path)
+    assert cached.stat().st_mode & 0o777 == 0o644
+
+
+def test_where_the_current_directory_is_gone(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and not only that something does not exist."""
+    file = kept(repo, "x")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(NoRepository, match="current directory is no longer there"):
+        jellyformat.undo()
+    with pytest.raises(SystemFailure, match=r"\. does not exist"):
+        jellyformat.restore(file)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.EXDEV, "cannot be moved"), (errno.EBUSY, "cannot be moved"), (errno.EACCES, "no permission for")],
+)
+def test_errors_speak_of_the_repository(number: int, said: str) -> None:
+    """There is no output that could be written somewhere else with -o."""
+    error = fileio.explained(OSError(number, "no", "sub"), Path("."), "all is as it was", output=False)
+    assert said in error.message
+    assert "sub" in error.message
+    assert "-o" not in (error.hint or "")
