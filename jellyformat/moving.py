@@ -105,7 +105,7 @@ class Mover:
             target: What is wanted.
             node: Its node: a new one, or the one that is gone back to.
             box: The snapshot it is of; None for a state of the history list.
-            source: The path of the snapshot's own file, which stays.
+            source: The path of the snapshot's own file, which stays unless the snapshot has its content.
             kept: The container of a state of the history list.
             shown: Ignored paths that git shows all the same in the target.
             excludes: ``info/exclude`` as it is to be, by the repository's prefix; None leaves our own lines out.
@@ -116,6 +116,9 @@ class Mover:
         given = {oid for prefix, oid in self.log.live.given if prefix in present.repositories}
         whole = frozenset(given & {oid for part in present.repositories.values() for oid in heads_of(part)})
         stays = {source} if source is not None and source not in target.files else set()
+        if source in target.files and target.files[source].filtered:  # git's stored form (LFS) has no snapshot in it
+            del target.files[source]
+            target.left.add(source)
         held = box or kept
         assert held is not None
         reading = _Reading(held, present.outer.repository)

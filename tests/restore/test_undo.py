@@ -10,8 +10,10 @@ import threading
 from pathlib import Path
 
 import images
+import numpy
 import pytest
-from states import Repo, base, git
+from safetensors.numpy import save_file
+from states import Repo, base, git, lfs_repository
 
 import jellyformat
 from jellyformat import Stepped, fileio
@@ -464,3 +466,22 @@ def test_errors_speak_of_the_repository(number: int, said: str) -> None:
     assert said in error.message
     assert "sub" in error.message
     assert "-o" not in (error.hint or "")
+
+
+def test_a_checkpoint_under_lfs_is_not_replaced_by_its_pointer(tmp_path: Path) -> None:
+    """The file that is restored from stays, where the snapshot has a pointer to what it was before."""
+    repo = lfs_repository(tmp_path / "r")
+    repo.write(".gitattributes", b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n")
+    model = repo.path / "model.safetensors"
+    save_file({"w": numpy.ones(4)}, model)
+    repo.commit("model")
+    jellyformat.embed(model, jellyformat.snapshot(repo.path, environment=False))
+    content = model.read_bytes()
+    repo.append("README.md")
+    before = images.image(repo.path)
+    for _ in range(2):
+        done = jellyformat.restore(model, repo.path)
+        assert model.read_bytes() == content
+        assert b"model.safetensors" not in (*done.written, *done.removed)
+    jellyformat.undo(repo.path, 2)
+    assert images.differences(before, images.image(repo.path)) == []
