@@ -120,7 +120,10 @@ def exclude_maker(
         kept: The paths that are noted are put in here.
     """
     prefix = part.prefix
-    now = read_optional(part.repository.layout.common_dir + b"/info/exclude")
+    place = part.repository.layout.common_dir + b"/info/exclude"
+    if os.path.islink(place):  # what it leads to is not in the repository
+        return None
+    now = read_optional(place)
     base = now if excludes is None or prefix not in excludes else excludes[prefix]
     own, lines = _split(base or b"")
     mine = _split(now or b"")[0]

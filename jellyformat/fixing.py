@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jellyformat import fileio
 from jellyformat.errors import JellyError, NoRepository
+from jellyformat.gitwrite import new_repository_files
 from jellyformat.mending import Left, mend_files
 from jellyformat.reader import open_container
 from jellyformat.records import read_record
@@ -154,8 +155,14 @@ def _new_repositories(place: Path, dry_run: bool) -> list[Left]:
     found = []
     for path in sorted(place.iterdir()):
         old = _NEW_REPOSITORY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _OLD
-        if old and path.is_dir() and not path.is_symlink():
+        if old and path.is_dir() and not path.is_symlink() and _is_new_repository(path):
             if not dry_run:
                 shutil.rmtree(path, ignore_errors=True)
             found.append(Left(path, "a new repository that was never finished", not os.path.lexists(path) or dry_run))
     return found
+
+
+def _is_new_repository(path: Path) -> bool:
+    """Whether there is nothing in a directory but what is written for a new repository; its name is no proof."""
+    ours = {name.rstrip(b"/") for name, _ in new_repository_files("sha1", ())} | {b"info/exclude"}
+    return ours.issuperset(os.fsencode(found.relative_to(path)) for found in path.rglob("*"))

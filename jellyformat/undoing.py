@@ -11,7 +11,7 @@ from jellyformat.errors import Absent, RefusedRepository, Usage
 from jellyformat.moving import Mover
 from jellyformat.planning import ancestors
 from jellyformat.pool import Outside
-from jellyformat.reader import open_container
+from jellyformat.reader import Container, open_container
 from jellyformat.records import read_record
 from jellyformat.recovery import opened
 from jellyformat.registry import PathLike
@@ -194,8 +194,7 @@ def _go(store: Store, log: Log, chosen: Node, steps: int, mended: tuple[str, ...
     assert chosen.name is not None
     record = read_record(store, chosen.name)
     mover = Mover(store, _linked(log, chosen), layout)
-    outside = _outside(Repository(layout), store.state(chosen.name))
-    with open_container(store.state(chosen.name) / "state.jelly", outside=outside) as box, mover.locked():
+    with _container(store, chosen.name, Repository(layout)) as box, mover.locked():
         box.pool.decode()
         target = record.target(chosen.name)
         target.absent = {path for path in absent_of(box) if not target.trees.keys() & {path, *ancestors(path)}}
@@ -229,6 +228,22 @@ def _linked(log: Log, chosen: Node) -> Log:
         changed = changed.with_node(replace(above, redo=node.id))
         node = log.nodes[node.parent]
     return changed if node.id == chosen.id else log
+
+
+def _container(store: Store, name: str, repository: Repository) -> Container:
+    """The container of a state.
+
+    Raises:
+        RefusedRepository: it is missing, or is none.
+    """
+    state = store.state(name)
+    try:
+        return open_container(state / "state.jelly", outside=_outside(repository, state))
+    except Absent as error:
+        raise RefusedRepository(
+            f"{state / 'state.jelly'}, which has what the state was, cannot be read: {error.message}",
+            hint=f"nothing was changed; what was moved away from that state is in {state}/kept",
+        ) from error
 
 
 def _outside(repository: Repository, state: Path) -> Outside:

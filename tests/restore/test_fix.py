@@ -160,14 +160,15 @@ def test_checkpoints_below(repo: Repo) -> None:
 
 def test_new_repository_that_was_not_finished(tmp_path: Path) -> None:
     place = tmp_path / "new"
-    old, young, other = (place / f".git.jelly-{letter * 12}.tmp" for letter in "abz")
-    for path in (old, young, other):
+    old, young, other, used = (place / f".git.jelly-{letter * 12}.tmp" for letter in "abzc")
+    for path in (old, young, other, used):
         path.mkdir(parents=True)
         (path / "HEAD").write_bytes(b"")
-    for path in (old, other):
+    (used / "thesis.tex").write_bytes(b"somebody's, whatever the name says")
+    for path in (old, other, used):
         os.utime(path, (1, 1))
     assert [item.path for item in jellyformat.fix(place)] == [old]
-    assert sorted(place.iterdir()) == [young, other]
+    assert sorted(place.iterdir()) == sorted([young, other, used])
 
 
 def test_command(repo: Repo, tmp_path: Path) -> None:

@@ -485,3 +485,33 @@ def test_a_checkpoint_under_lfs_is_not_replaced_by_its_pointer(tmp_path: Path) -
         assert b"model.safetensors" not in (*done.written, *done.removed)
     jellyformat.undo(repo.path, 2)
     assert images.differences(before, images.image(repo.path)) == []
+
+
+def test_rules_that_are_a_link(repo: Repo, tmp_path: Path) -> None:
+    """info/exclude may lead to a file among others of the user's: neither is touched, and no ignored file goes."""
+    exclude, rules = repo.path / ".git" / "info" / "exclude", tmp_path / "rules"
+    exclude.unlink()
+    exclude.symlink_to(rules)
+    rules.write_bytes(b"*.tmp\n")
+    repo.write("private.log", b"ignored here, and not by the snapshot\n")
+    other = Repo(tmp_path / "other")
+    other.write("x.py", b"x\n")
+    other.commit("x")
+    before = images.image(repo.path)
+    jellyformat.restore(kept(other, "o"), repo.path)
+    jellyformat.undo(repo.path)
+    assert images.differences(before, images.image(repo.path)) == []
+    assert rules.read_bytes() == b"*.tmp\n"
+
+
+@pytest.mark.parametrize("data", [None, b"no container"])
+def test_the_container_of_a_state_is_damaged(repo: Repo, tmp_path: Path, data: bytes | None) -> None:
+    """It is said where its files are, and not to embed a snapshot there."""
+    jellyformat.restore(elsewhere(tmp_path), repo.path)
+    container = repo.path / ".git/jellyformat/states/0-1/state.jelly"
+    container.unlink()
+    if data is not None:
+        container.write_bytes(data)
+    with pytest.raises(RefusedRepository, match="cannot be read") as raised:
+        jellyformat.undo(repo.path)
+    assert "kept" in (raised.value.hint or "")
