@@ -134,7 +134,7 @@ def exclude_maker(
     left = [path for path in left if prefix + path.rstrip(b"/") not in used]
     count = Counter(map(_parent, left))
     crowded = {parent for parent, number in count.items() if parent and number > _MANY}
-    beside = sorted(path[len(prefix) :] for path in used if path.startswith(prefix) and crowded)
+    beside = sorted(path[len(prefix) :] for path in used if path.startswith(prefix)) if crowded else []
     if base == now and not left and not lines:
         return None
 
