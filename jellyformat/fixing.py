@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jellyformat import fileio
-from jellyformat.errors import JellyError, NoRepository
+from jellyformat.errors import JellyError, NoRepository, RefusedRepository
 from jellyformat.gitwrite import new_repository_files
 from jellyformat.mending import Left, mend_files
 from jellyformat.reader import open_container
@@ -51,6 +51,9 @@ def fix(path: PathLike = ".", *, dry_run: bool = False) -> tuple[Left, ...]:
             store = Store(find(place).git_dir)
         except NoRepository:
             store = None
+        except RefusedRepository as error:  # what is beside checkpoints there is mended all the same
+            store = None
+            found.append(Left(place, error.message, False))
         if store is not None and store.exists():
             with fileio.system_errors(store.path, "nothing was lost", output=False), store.locked():
                 found += _mend_store(store, dry_run)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from jellyformat.errors import NoRepository
+from jellyformat.errors import NoRepository, RefusedRepository
 from jellyformat.gitconfig import read_config
 
 
@@ -24,7 +24,7 @@ def find(start: str | os.PathLike[str]) -> Layout:
 
     Raises:
         NoRepository: there is none.
-        RefusedRepository: its configuration cannot be read.
+        RefusedRepository: it is broken, or its configuration cannot be read.
     """
     try:
         directory = os.fsencode(Path(start).resolve())
@@ -48,12 +48,19 @@ def find(start: str | os.PathLike[str]) -> Layout:
 
 
 def _check_pointer(directory: bytes) -> None:
-    """A ``.git`` that points nowhere is said: to look further up would find another repository than meant."""
+    """A ``.git`` that points nowhere, or is broken, is said: further up there may be another repository than meant."""
     target = _pointed_to(directory)
     if target is not None:
         raise NoRepository(
             f"{os.fsdecode(directory)}/.git says that the repository is at {os.fsdecode(target)}, but there is none",
             hint="nothing was changed; if the repository was moved, `git worktree repair` in it, or make it available",
+        )
+    parts = [name for name in (b"HEAD", b"objects", b"refs") if os.path.lexists(directory + b"/.git/" + name)]
+    if parts and len(parts) < 3:
+        missing = ", ".join(sorted({"HEAD", "objects", "refs"} - {os.fsdecode(name) for name in parts}))
+        raise RefusedRepository(
+            f"{os.fsdecode(directory)}/.git is no repository any more: there is no {missing} in it",
+            hint="nothing was changed; bring back what is missing there, or move it away",
         )
 
 

@@ -515,3 +515,18 @@ def test_the_container_of_a_state_is_damaged(repo: Repo, tmp_path: Path, data: b
     with pytest.raises(RefusedRepository, match="cannot be read") as raised:
         jellyformat.undo(repo.path)
     assert "kept" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("lost", ["HEAD", "refs", "objects"])
+def test_a_broken_repository_inside_another(repo: Repo, tmp_path: Path, lost: str) -> None:
+    """The one around it is not the one that is meant."""
+    file = elsewhere(tmp_path)
+    inner = base(repo.path / "project")
+    (inner.path / ".git" / lost).rename(tmp_path / lost)
+    before = images.image(repo.path)
+    with pytest.raises(JellyError, match="no repository"):
+        jellyformat.restore(file, inner.path / "src")
+    with pytest.raises(JellyError, match="no repository"):
+        jellyformat.restore(file, inner.path)
+    assert [(item.path, item.mended) for item in jellyformat.fix(inner.path)] == [(inner.path, False)]
+    assert images.differences(before, images.image(repo.path)) == []
