@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jellyformat import exporter, fileio
-from jellyformat.errors import NoRepository, RefusedExists, RefusedRepository
+from jellyformat.errors import JellyError, NoRepository, RefusedExists, RefusedRepository
 from jellyformat.exclusions import all_excluded
 from jellyformat.gitwrite import is_harmless_remote, new_repository_files
 from jellyformat.moving import Mover
@@ -191,17 +191,19 @@ def _repository_at(place: Path, found_upward: bool, box: Container) -> Iterator[
     try:
         yield layout, tuple(os.fsdecode(name) for name, _ in remotes)
     except BaseException:
-        if not _is_needed(place / ".git" / "jellyformat"):
-            shutil.rmtree(place / ".git", ignore_errors=True)
-            if directory_made:
-                with contextlib.suppress(OSError):
-                    place.rmdir()
+        _remove_repository(place, directory_made)
         raise
 
 
-def _is_needed(store: Path) -> bool:
-    """Whether files are kept there, or `fix` still needs it: the restore was done, or was not all taken back."""
-    return any(os.path.lexists(store / name) for name in (LOG, "journal", "strays"))
+def _remove_repository(place: Path, directory_made: bool) -> None:
+    """Take away the repository that was made, unless somebody is at work in it or something is kept there."""
+    store = Store(os.fsencode(place / ".git"))
+    with contextlib.suppress(JellyError, OSError), store.locked():
+        # with a list the restore was done; with a journal or strays it was not all taken back
+        if not any(os.path.lexists(store.path / name) for name in (LOG, "journal", "strays")):
+            shutil.rmtree(place / ".git", ignore_errors=True)
+            if directory_made:
+                place.rmdir()
 
 
 def _make_repository(place: Path, object_format: str, remotes: list[tuple[bytes, bytes]], empty: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -18,7 +19,9 @@ from states import Repo, base, git, lfs_repository
 import jellyformat
 from jellyformat import Stepped, fileio
 from jellyformat.errors import Busy, JellyError, NoRepository, RefusedRepository, SystemFailure
+from jellyformat.layout import Layout
 from jellyformat.undoing import NothingToUndo
+from jellyformat.undolog import Store
 
 
 @pytest.fixture
@@ -530,3 +533,38 @@ def test_a_broken_repository_inside_another(repo: Repo, tmp_path: Path, lost: st
         jellyformat.restore(file, inner.path)
     assert [(item.path, item.mended) for item in jellyformat.fix(inner.path)] == [(inner.path, False)]
     assert images.differences(before, images.image(repo.path)) == []
+
+
+def test_a_new_repository_that_somebody_else_is_at_work_in(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two restores at once into a new directory: the one that comes late does not take the other's away."""
+    file = kept(repo, "x")
+    place = tmp_path / "new"
+    with contextlib.ExitStack() as other, monkeypatch.context() as patch:
+
+        def late(box: object, file: object, layout: Layout, *_: object) -> None:
+            other.enter_context(Store(layout.git_dir).locked())
+            raise Busy("another restore")
+
+        patch.setattr("jellyformat.restorer._restore", late)
+        with pytest.raises(Busy):
+            jellyformat.restore(file, place)
+        assert (place / ".git" / "objects").is_dir()
+    jellyformat.restore(file, place)
+    assert git(place, "status", "--porcelain") == repo.git("status", "--porcelain")
+
+
+def test_ranks_that_restore_into_one_new_directory(repo: Repo, tmp_path: Path) -> None:
+    """Whoever is first does it, or all of them one after another; no file is lost."""
+    file = kept(repo, "x")
+    for number in range(3):
+        place = tmp_path / f"new{number}"
+        place.mkdir()
+        (place / "mine.txt").write_bytes(b"mine\n")
+        command = [sys.executable, "-c", _ONE, str(file), str(place)]
+        ranks = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(4)]
+        assert 0 in [rank.wait() for rank in ranks]
+        assert (place / "mine.txt").read_bytes() == b"mine\n"
+        assert git(place, "status", "--porcelain") == repo.git("status", "--porcelain")
+        git(place, "fsck")
