@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import click
 
 import jellyformat
 from jellyformat.cli.output import common, json_option, path_text, plural, print_json, safe, safe_path, say
+from jellyformat.undolog import DIRECTORY
 
 
 @click.command("restore")
@@ -50,8 +54,21 @@ def command(file: str, directory: str | None, any_names: bool, without_operation
     paths("left alone, noted in .git/info/exclude", done.kept_ignored)
     paths("as git stores them, no filter was run", done.filtered)
     paths("NOT in the snapshot", done.unavailable)
+    put_aside(done.directory)
     where = "" if directory is None else f" {directory}"
     say(f"  everything that was there is kept; to go back: python -m jellyformat undo{where}")
+
+
+def put_aside(directory: Path) -> None:
+    """Where the current directory went with what is kept, a shell there would go on writing in it: that is said."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        gone = True
+    else:
+        gone = ".git" in here.parts and DIRECTORY in here.parts
+    if gone:
+        say(f"  the directory you are in was put aside: cd {shlex.quote(str(directory))}")
 
 
 def paths(title: str, found: tuple[bytes, ...]) -> None:

@@ -6,7 +6,7 @@ import click
 
 import jellyformat
 from jellyformat.cli.output import common, json_option, path_text, plural, print_json, safe, say
-from jellyformat.cli.restore import paths
+from jellyformat.cli.restore import paths, put_aside
 
 
 @click.command("undo")
@@ -44,5 +44,6 @@ def report(done: jellyformat.Stepped, *, as_json: bool) -> None:
     say(f"  {plural(len(done.written), 'file')} written, {plural(len(done.removed), 'file')} put aside")
     paths("left alone, noted in .git/info/exclude", done.kept_ignored)
     paths("kept nowhere, left as they are", done.unavailable)
+    put_aside(done.directory)
     if done.detached is not None:
         say(f"  the branch {safe(done.detached)} is no longer where it was, so HEAD is detached at the commit it had")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from gitrepo import git
@@ -59,3 +60,21 @@ def test_a_new_repository(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jelly").write_bytes((tmp_path / "x.jelly").read_bytes()[:-1])
     jelly(tmp_path, "restore", "bad.jelly", "new2", code=1)
     assert not (tmp_path / "new2").exists()
+
+
+def test_from_a_directory_that_goes(repository: Path, tmp_path: Path) -> None:
+    """Whoever is in it is told, and can undo from where it is now."""
+    jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
+    here = repository / "later"
+    here.mkdir()
+    (here / "notes.txt").write_text("mine\n")
+    fd = os.open(here, os.O_RDONLY)
+    try:
+        said = jelly(here, "restore", str(tmp_path / "x.jelly")).stdout
+        moved = Path(f"/proc/self/fd/{fd}").resolve()
+    finally:
+        os.close(fd)
+    assert not here.exists()
+    assert f"put aside: cd {repository}\n".encode() in said
+    assert b"put aside: cd" not in jelly(moved, "undo").stdout
+    assert (here / "notes.txt").read_text() == "mine\n"
