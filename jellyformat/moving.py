@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,25 @@ class Moved:
     """The branch that HEAD could not be put on again, since it has moved since."""
 
 
+def move(store: Store, log: Log, layout: Layout, act: Callable[[Mover], Moved]) -> Moved:
+    """Make a step with `Mover.go`, which ``act`` calls.
+
+    Where a directory cannot be moved, as those in the image of a container, it is done again with its files one by one.
+
+    Raises:
+        JellyError, OSError: as `Mover.locked` and `Mover.go`.
+    """
+    for whole in (True, False):
+        mover = Mover(store, log, layout, whole=whole)
+        try:
+            with mover.locked():
+                return act(mover)
+        except OSError as error:
+            if error.errno != errno.EXDEV or not whole:
+                raise
+    raise AssertionError("the last time it is done or fails")
+
+
 class Mover:
     """Goes from the live state to another.
 
@@ -55,10 +75,11 @@ class Mover:
         store: The store; locked, and mended.
         log: The history list.
         layout: The repository.
+        whole: As for the `Planner`.
     """
 
-    def __init__(self, store: Store, log: Log, layout: Layout) -> None:
-        self._store, self._layout = store, layout
+    def __init__(self, store: Store, log: Log, layout: Layout, *, whole: bool = True) -> None:
+        self._store, self._layout, self._whole = store, layout, whole
         if not log.nodes:
             log = log.with_node(Node(0, None, None, None, int(time.time()), "before the first restore"))
         self.log = log
@@ -134,7 +155,7 @@ class Mover:
         container, stored = make_container(present, whole, given)
         # what was ignored then is no part of that state: it is not taken away
         then = set() if kept is None else _left_then(kept, present)
-        plan = Planner(present, target, stays | then, reading.has, _umask()).make()
+        plan = Planner(present, target, stays | then, reading.has, _umask(), whole=self._whole).make()
         for prefix, part in present.repositories.items():
             if prefix and plan.covered(prefix + b".git"):
                 release_locks_of(self._store, part.repository.layout.git_dir)

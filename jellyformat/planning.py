@@ -164,6 +164,7 @@ class Planner:
         stays: Paths that stay whatever the target says, unless it wants something there.
         is_available: Whether the bytes of a wanted file can be had.
         umask: The process's umask, for new directories.
+        whole: Whether a directory goes as a whole where all in it goes; else its files go, and it stays, empty.
     """
 
     def __init__(
@@ -173,7 +174,10 @@ class Planner:
         stays: Iterable[bytes],
         is_available: Callable[[Wanted], bool],
         umask: int,
+        *,
+        whole: bool = True,
     ) -> None:
+        self._whole = whole
         self._present, self._target = present, target
         self._available, self._umask = is_available, umask
         self._directories = check_consistent(target)
@@ -314,9 +318,11 @@ class Planner:
                 continue
             if any(above in self._stays for above in ancestors(path)):
                 continue
+            if not self._whole and path in present.directories:
+                continue
             top = path
             for above in ancestors(path):
-                if above in blocked:
+                if above in blocked or not self._whole:
                     break
                 top = above
             self._park(top)

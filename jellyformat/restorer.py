@@ -15,7 +15,7 @@ from jellyformat import exporter, fileio
 from jellyformat.errors import JellyError, NoRepository, RefusedExists, RefusedRepository
 from jellyformat.exclusions import all_excluded
 from jellyformat.gitwrite import is_harmless_remote, new_repository_files
-from jellyformat.moving import Mover
+from jellyformat.moving import move
 from jellyformat.paths import check_path
 from jellyformat.planning import Target
 from jellyformat.present import look
@@ -120,9 +120,8 @@ def _restore(box: Container, file: Readable, layout: Layout, made: tuple[str, ..
         )
     with opened(store) as mended:
         log = store.read_log()
-        mover = Mover(store, log, layout)
-        with mover.locked():
-            moved = mover.go(target, _node(log, file, box), box=box, source=_inside(file, layout))
+        node, source = _node(log, file, box), _inside(file, layout)
+        moved = move(store, log, layout, lambda mover: mover.go(target, node, box=box, source=source))
     state = box.manifest.state
     return Restored(
         directory=Path(os.fsdecode(layout.worktree or b"")),

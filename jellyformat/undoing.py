@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jellyformat import fileio
 from jellyformat.errors import Absent, RefusedRepository, Usage
-from jellyformat.moving import Mover
+from jellyformat.moving import Moved, Mover, move
 from jellyformat.planning import ancestors
 from jellyformat.pool import Outside
 from jellyformat.reader import Container, open_container
@@ -192,19 +192,23 @@ def _step(directory: PathLike, steps: int, to: int | None, *, back: bool) -> Ste
 
 def _go(store: Store, log: Log, chosen: Node, steps: int, mended: tuple[str, ...], layout: Layout) -> Stepped:
     assert chosen.name is not None
-    record = read_record(store, chosen.name)
-    mover = Mover(store, _linked(log, chosen), layout)
-    with _container(store, chosen.name, Repository(layout)) as box, mover.locked():
-        box.pool.decode()
-        target = record.target(chosen.name)
+    name = chosen.name
+    record = read_record(store, name)
+
+    def go(mover: Mover) -> Moved:
+        target = record.target(name)
         target.absent = {path for path in absent_of(box) if not target.trees.keys() & {path, *ancestors(path)}}
-        moved = mover.go(
+        return mover.go(
             target,
             mover.log.nodes[chosen.id],
             kept=box,
             shown=frozenset(record.stays),
             excludes={prefix: item.exclude for prefix, item in record.repositories.items()},
         )
+
+    with _container(store, name, Repository(layout)) as box:
+        box.pool.decode()
+        moved = move(store, _linked(log, chosen), layout, go)
     return Stepped(
         directory=Path(os.fsdecode(layout.worktree or b"")),
         steps=steps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -568,3 +569,32 @@ def test_ranks_that_restore_into_one_new_directory(repo: Repo, tmp_path: Path) -
         assert (place / "mine.txt").read_bytes() == b"mine\n"
         assert git(place, "status", "--porcelain") == repo.git("status", "--porcelain")
         git(place, "fsck")
+
+
+def test_directories_that_cannot_be_moved(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the image of a container the system moves files and no directories: their files go one by one."""
+    file = kept(repo, "x")
+    shown = repo.git("status", "--porcelain")
+    repo.write("later/deep/a.txt", b"a\n")
+    repo.write("later/deep/b.txt", b"b\n")
+    repo.git("add", "later/deep/a.txt")
+    before = images.image(repo.path)
+    rename = os.rename
+
+    def moves_files(source: bytes, target: bytes, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        if stat.S_ISDIR(os.stat(source, dir_fd=src_dir_fd, follow_symlinks=False).st_mode):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", moves_files)
+        done = jellyformat.restore(file, repo.path)
+    assert done.removed == (b"later/deep/a.txt", b"later/deep/b.txt")
+    assert repo.git("status", "--porcelain") == shown
+    after = images.image(repo.path)
+    jellyformat.undo(repo.path)
+    assert images.differences(before, images.image(repo.path)) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", moves_files)
+        jellyformat.redo(repo.path)
+    assert images.differences(after, images.image(repo.path)) == []
