@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from jellyformat.undolog import Store, seal, unseal
 
 LOCKS = (b"index.lock", b"HEAD.lock")
 """Held in each git directory while it is changed."""
+_PATIENCE, _PAUSE = 1.0, 0.02
+"""Seconds: editors ask `git status` all the time, which holds a lock for a moment."""
 
 
 @contextlib.contextmanager
@@ -41,14 +44,21 @@ def git_locked(store: Store, git_dirs: Sequence[bytes]) -> Iterator[None]:
 
 
 def _take(token: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(token)
-    except FileExistsError:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            path.hardlink_to(token)
+        except FileExistsError:
+            if time.monotonic() < until:
+                time.sleep(_PAUSE)
+                continue
+        else:
+            return
         raise Busy(
             f"git is at work: {path} is there",
             hint="nothing was changed; run it again when git is done "
             "(if no git is running there, one has crashed: remove that file)",
-        ) from None
+        )
 
 
 def release_locks_of(store: Store, git_dir: bytes) -> None:

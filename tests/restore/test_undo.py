@@ -201,6 +201,17 @@ def test_git_at_work(repo: Repo, tmp_path: Path) -> None:
     assert images.differences(before, images.image(repo.path)) == []
 
 
+def test_git_at_work_for_a_moment(repo: Repo, tmp_path: Path) -> None:
+    """An editor that asks `git status` holds the index's lock now and then."""
+    file = elsewhere(tmp_path)
+    repo.write(".git/index.lock", b"")
+    timer = threading.Timer(0.2, (repo.path / ".git" / "index.lock").unlink)
+    timer.start()
+    jellyformat.restore(file, repo.path)
+    timer.join()
+    assert len(jellyformat.history(repo.path)) == 2
+
+
 def test_threads(repo: Repo, tmp_path: Path) -> None:
     """The same in threads of one process."""
     file = elsewhere(tmp_path)
