@@ -79,9 +79,31 @@ def _mend_store(store: Store, dry_run: bool) -> list[Left]:
         done = recover(store, dry_run=dry_run)
     except JellyError as error:  # a damaged journal: only a person can tell
         return [*found, Left(store.journal, error.message + (f"; {error.hint}" if error.hint else ""), False)]
+    log = store.read_log()
     if not dry_run and not (store.path / COPY).exists() and (store.path / LOG).exists():
-        store.write_log(store.read_log())
-    return [*found, *(Left(store.path, what, True) for what in done)]
+        store.write_log(log)
+    found += [Left(store.path, what, True) for what in done]
+    return [
+        *found,
+        *(left for node in log.nodes.values() if node.name and (left := _damage(store, node.name, node.id))),
+    ]
+
+
+def _damage(store: Store, name: str, number: int) -> Left | None:
+    """What is wrong with a state that undo or redo leads to; None where it is whole."""
+    place = store.state(name)
+    try:
+        record = read_record(store, name)
+        with open_container(place / "state.jelly") as box:
+            box.check_hashes()
+        files = [kept for item in record.files.values() if (kept := item.kept) is not None]
+        gone = [kept for kept in (*files, *record.trees.values()) if not os.path.lexists(place / "kept" / kept)]
+        if not gone:
+            return None
+        what = f"{len(gone)} of its files are missing, such as kept/{gone[0]}"
+    except JellyError as error:
+        what = error.message
+    return Left(place, f"the state {number} is damaged, undo and redo do not lead to it: {what}", False)
 
 
 def _list_again(store: Store) -> tuple[Log, str]:

@@ -146,6 +146,25 @@ def test_damaged_journal_is_told(repo: Repo, tmp_path: Path) -> None:
     assert everything(tmp_path) == broken
 
 
+@pytest.mark.parametrize("what", ["all", "record", "state.jelly", "kept"])
+def test_damaged_state_is_told(repo: Repo, tmp_path: Path, what: str) -> None:
+    jellyformat.restore(tmp_path / "x.jelly", repo.path)
+    assert jellyformat.fix(repo.path) == ()
+    (place,) = (store(repo) / "states").iterdir()
+    if what == "all":
+        images.remove(place)
+    elif what == "kept":
+        next(file for file in (place / "kept").rglob("*") if file.is_file()).unlink()
+    else:
+        damage(place / what, "flipped")
+    before = everything(repo.path)
+    (left,) = jellyformat.fix(repo.path)
+    assert left.path == place
+    assert not left.mended
+    assert "state 0 is damaged" in left.what
+    assert everything(repo.path) == before
+
+
 def test_checkpoints_below(repo: Repo) -> None:
     """An embed that was broken off somewhere below, and what a killed save call left."""
     runs = repo.path / "runs" / "1"
