@@ -14,6 +14,9 @@ _CLASSES = {
 }  # fmt: skip
 _NEVER = b"(?!)"
 _SPECIAL = re.compile(rb"[*?\[\\]")
+_STAR, _DIRECTORIES, _ALL = b"[^/]*", b"(?:.*/)?", b".*"
+_STARS = 2
+"""As many in one regular expression take no time that could be felt; each one more multiplies it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,11 @@ def _matcher(text: bytes, fold_case: bool) -> Callable[[bytes], object]:
             return _Suffix(text[1:])
     special = _SPECIAL.search(text)
     literal = special.start() if special and b"/" in text else 0
-    return re.compile(translate(text, literal), re.DOTALL | (re.IGNORECASE if fold_case else 0)).fullmatch
+    flags = re.DOTALL | (re.IGNORECASE if fold_case else 0)
+    found = _pieces(text, literal)
+    if sum(piece in (_STAR, _DIRECTORIES, _ALL) for piece in found) > _STARS:
+        return _Steps(tuple((piece, re.compile(piece, flags)) for piece in found))
+    return re.compile(b"".join(found), flags).fullmatch
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,41 @@ class _Suffix:
         return name.endswith(self.suffix) and b"/" not in name
 
 
-def translate(text: bytes, literal: int = 0) -> bytes:
-    """The regular expression, to be matched in full, for a pattern in which ``*`` does not match ``/``.
+@dataclass(frozen=True)
+class _Steps:
+    """A pattern with many stars, matched piece by piece: the time is that of pieces times places, as in git."""
+
+    pieces: tuple[tuple[bytes, re.Pattern[bytes]], ...]
+
+    def __call__(self, text: bytes) -> bool:
+        places = {0}
+        for piece, pattern in self.pieces:
+            first = min(places)
+            found: set[int] = set()
+            if piece == _ALL:
+                found.update(range(first, len(text) + 1))
+            elif piece == _DIRECTORIES:
+                found = places | {at + 1 for at in range(first, len(text)) if text[at] == 0x2F}
+            elif piece == _STAR:
+                for place in sorted(places):
+                    end = text.find(b"/", place)
+                    if place not in found:
+                        found.update(range(place, (len(text) if end < 0 else end) + 1))
+            else:
+                found = {match.end() for place in places if (match := pattern.match(text, place)) is not None}
+            if not found:
+                return False
+            places = found
+        return len(text) in places
+
+
+def translate(text: bytes) -> bytes:
+    """The regular expression, to be matched in full, for a pattern in which ``*`` does not match ``/``."""
+    return b"".join(_pieces(text))
+
+
+def _pieces(text: bytes, literal: int = 0) -> list[bytes]:
+    """What the parts of a pattern stand for, one byte or one run of stars each.
 
     Args:
         text: The pattern.
@@ -93,31 +133,31 @@ def translate(text: bytes, literal: int = 0) -> bytes:
         elif char == b"[":
             found = _bracket(text, at + 1)
             if found is None:
-                return _NEVER
+                return [_NEVER]
             piece, at = found
             out.append(piece)
             continue
         elif char == b"\\":
             at += 1
             if at == end:
-                return _NEVER
+                return [_NEVER]
             out.append(re.escape(text[at : at + 1]))
         else:
             out.append(re.escape(char))
         at += 1
-    return b"".join(out)
+    return out
 
 
 def _stars(text: bytes, start: int, stop: int, literal: int) -> tuple[bytes, int]:
     """What stars from ``start`` to ``stop`` stand for, and where to go on."""
     alone = stop - start >= 2 and (start in (0, literal) or text[start - 1 : start] == b"/")
     if alone and stop == len(text):
-        return b".*", stop
+        return _ALL, stop
     if alone and text[stop : stop + 1] == b"/":
-        return b"(?:.*/)?", stop + 1
+        return _DIRECTORIES, stop + 1
     if alone and text[stop : stop + 2] == b"\\/":
-        return b".*", stop
-    return b"[^/]*", stop
+        return _ALL, stop
+    return _STAR, stop
 
 
 def _bracket(text: bytes, at: int) -> tuple[bytes, int] | None:

@@ -87,6 +87,18 @@ def test_ignore(
     assert found == ignored_by_git(repo)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["*a*a*a*a*a*a*a*a*b", "[a-c]*?*a*?*a*[a]*a*b", "**/a/**/a/**/a/**/a/**/a/**/*a*/**/b"]
+)
+@pytest.mark.parametrize("end", ["b", "c"])
+def test_many_stars_are_matched_in_no_time(tmp_path: Path, pattern: str, end: str) -> None:
+    """As one regular expression each of these would take longer than anybody lives; some take git hours, too."""
+    repo = Repo(tmp_path / "repo")
+    repo.write(".gitignore", pattern.encode())
+    path = (("a/" * 120 if "/" in pattern else "a" * 240) + end).encode()
+    assert Ignore(reader(repo), ()).matches(path, directory=False) is (end == "b")
+
+
 attribute_words = st.sampled_from(
     [
         "text",
