@@ -38,12 +38,12 @@ def _rule(kind: str, anchors: str, pattern: str, *, fold_case: bool = False) -> 
 
 
 _END = r"(?![A-Za-z0-9_])"
-_NAMED = r"[\"']?\s{0,3}(?:=|:|=>|,)\s{0,3}[\"']?"
+_NAMED = r"[\"']?\]?\s{0,3}(?:=|:|=>|,)\s{0,3}[\"']?"
 
 _RULES = (
     _rule(
         "private key", "-----BEGIN",
-        r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----\s{0,4}[\\\w+/=]{8}",
+        r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----\s{0,4}(?:[\\\w+/=]{8}|Proc-Type)",
     ),
     _rule("PuTTY private key", "PuTTY-User-Key-File-", r"PuTTY-User-Key-File-\d: \S"),
     _rule("age secret key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}"),
@@ -102,7 +102,8 @@ _RULES = (
 _EXACT = tuple((anchor, rule) for rule in _RULES for anchor in rule.anchors if not rule.fold_case)
 _FOLDED = tuple((anchor, rule) for rule in _RULES for anchor in rule.anchors if rule.fold_case)
 
-_BEFORE = re.compile(rb"[A-Za-z0-9_]\Z")
+_BEFORE = re.compile(rb"(?<!\\)[A-Za-z0-9_]\Z|\\[A-Za-mo-qsu-z0-9_]\Z")
+"""What goes on in a token; not the letter of ``\\n``, ``\\r`` or ``\\t``, as in the outputs of a notebook."""
 _LEFT_FREE = frozenset(("k_live_", "T3BlbkFJ", ":AA", "8Q~", "7Q~", "://", "/api/webhooks/", "hooks.slack.com/"))
 """Anchors that do not begin a token: something may stand before them."""
 
@@ -133,6 +134,7 @@ _FILES: tuple[tuple[str, re.Pattern[bytes], re.Pattern[bytes]], ...] = (
     ("password in .netrc", re.compile(rb"[._]netrc"), _NETRC),
     ("password in .pypirc", re.compile(rb"\.pypirc"), _PYPIRC),
     ("stored git password", re.compile(rb"\.git-credentials"), _CREDENTIALS),
+    ("Kaggle key", re.compile(rb"kaggle\.json"), re.compile(rb"\"key\"\s{0,4}:\s{0,4}\"(?P<value>[0-9a-f]{32})\"")),
     ("registry login", re.compile(rb"\.dockercfg|\.dockerconfigjson|config\.json"), _AUTH),
     ("key store", re.compile(rb".+\.(?:p12|pfx|jks|keystore|bks)"), _KEY_STORE),
     ("value in a Terraform file", re.compile(rb".+\.tfvars"), _TERRAFORM),
@@ -170,7 +172,7 @@ def _matches(anchor: bytes, rule: _Rule, searched: bytes, content: bytes) -> Ite
     at = searched.find(anchor)
     while at >= 0:
         match = rule.pattern.match(content, at)
-        if match is not None and not (bounded and _BEFORE.search(content, max(0, at - 1), at)):
+        if match is not None and not (bounded and _BEFORE.search(content, max(0, at - 2), at)):
             yield match
         at = searched.find(anchor, at + len(anchor))
 

@@ -44,6 +44,10 @@ SECRETS = {
     "OpenAI project": "sk-proj-" + word(48),
     "Anthropic": "sk-ant-" + "api03-" + word(93),
     "W&B": f"WANDB_API_KEY={word(40, HEX)}",
+    "encrypted key": "-----BEGIN RSA PRIVATE " + "KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEow" + word(58) + "\n",
+    "W&B in Python": f"os.environ['WANDB_API_KEY'] = '{word(40, HEX)}'",
+    "behind a line end in JSON": '"text": "logged in\\nhf_' + word(34) + '\\n"',
+    "in quotes in JSON": '"source": "token = \\"hf_' + word(34) + '\\""',
     "W&B login": f"wandb.login(key='{word(40, HEX)}')",
     "Slack": "xoxb-" + word(12, string.digits) + "-" + word(24),
     "Stripe": "sk_" + "live_" + word(24),
@@ -55,6 +59,7 @@ SECRETS = {
     "Kubernetes": f"    client-key-data: {word(80)}",
 }
 FILES = {
+    "kaggle.json": f'{{"username":"me","key":"{word(32, HEX)}"}}',
     ".env": "# settings\nDB_PASSWORD=tr0ub4dor\n",
     "deploy/.env.production": "export TOKEN='abc def'\n",
     "id_rsa": SECRETS["OpenSSH key"],
