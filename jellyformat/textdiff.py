@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -36,22 +38,28 @@ def changed(old: Files, new: Files) -> list[tuple[str, bytes]]:
     return found
 
 
-def patch(old: Files, new: Files) -> Iterator[bytes]:
-    """The lines of a patch that makes ``new`` of ``old``."""
+def patch(old: Files, new: Files, *, binary: bool = True) -> Iterator[bytes]:
+    """The lines of a patch that makes ``new`` of ``old``.
+
+    Args:
+        old: The files before.
+        new: The files after; keys are blob ids of the same kind.
+        binary: Whether binary files are in it, or it is only said that they differ, and `git apply` takes none of it.
+    """
     for _, path in changed(old, new):
         one, two = old.get(path), new.get(path)
         if one is not None and two is not None and one.mode & 0o170000 != two.mode & 0o170000:
-            yield from _file(path, one, None)
-            yield from _file(path, None, two)
+            yield from _file(path, one, None, binary)
+            yield from _file(path, None, two, binary)
         else:
-            yield from _file(path, one, two)
+            yield from _file(path, one, two, binary)
 
 
 def _name(prefix: bytes, path: bytes) -> bytes:
     return show_name(prefix + path).encode()
 
 
-def _file(path: bytes, one: Side | None, two: Side | None) -> Iterator[bytes]:
+def _file(path: bytes, one: Side | None, two: Side | None, binary: bool) -> Iterator[bytes]:
     yield b"diff --git %s %s\n" % (_name(b"a/", path), _name(b"b/", path))
     if one is None and two is not None:
         yield b"new file mode %06o\n" % two.mode
@@ -66,12 +74,28 @@ def _file(path: bytes, one: Side | None, two: Side | None) -> Iterator[bytes]:
     old_name = b"/dev/null" if one is None else _name(b"a/", path)
     new_name = b"/dev/null" if two is None else _name(b"b/", path)
     if b"\0" in before[:_BINARY_REACH] or b"\0" in after[:_BINARY_REACH]:
-        yield b"Binary files %s and %s differ\n" % (old_name, new_name)
+        if binary:
+            length = max(len(side.key) for side in (one, two) if side is not None)
+            keys = [(bytes(length) if side is None else side.key).hex().encode() for side in (one, two)]
+            yield b"index %s..%s\nGIT binary patch\n" % (keys[0], keys[1])
+            yield from (*_literal(after), b"\n", *_literal(before), b"\n")
+        else:
+            yield b"Binary files %s and %s differ\n" % (old_name, new_name)
         return
     if before == after:
         return
     yield b"--- %s\n+++ %s\n" % (_tabbed(old_name), _tabbed(new_name))
     yield from _hunks(_lines(before), _lines(after))
+
+
+def _literal(content: bytes) -> Iterator[bytes]:
+    """Content as git writes it into a patch: deflated, base85, 52 bytes a line, the first letter their count."""
+    yield b"literal %d\n" % len(content)
+    packed = zlib.compress(content)
+    for at in range(0, len(packed), 52):
+        piece = packed[at : at + 52]
+        count = len(piece) + (0x40 if len(piece) <= 26 else 0x60 - 26)
+        yield b"%c%s\n" % (count, base64.b85encode(piece, pad=True))
 
 
 def _tabbed(name: bytes) -> bytes:

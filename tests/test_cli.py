@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_diff_applies_with_git(repository: Path, tmp_path: Path) -> None:
     (repository / "empty").write_text("")
     (repository / "model.py").chmod(0o755)
     (repository / "link").symlink_to("model.py")
+    (repository / "small.bin").write_bytes(b"\0" * 9)
+    (repository / "large.bin").write_bytes(random.Random(0).randbytes(9973))
+    (repository / "changed.bin").write_bytes(b"\0before")
+    (repository / "gone.bin").write_bytes(b"\0gone")
+    git(repository, "add", "changed.bin", "gone.bin")
+    git(repository, "commit", "-q", "-m", "binary files", "changed.bin", "gone.bin")
+    (repository / "changed.bin").write_bytes(b"\0after")
+    (repository / "changed.bin").chmod(0o755)
+    (repository / "gone.bin").unlink()
     jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
     patch = jelly(repository, "diff", str(tmp_path / "x.jelly")).stdout
     clone = tmp_path / "clone"
@@ -100,6 +110,9 @@ def test_diff_applies_with_git(repository: Path, tmp_path: Path) -> None:
         assert other.read_bytes() == path.read_bytes(), relative
         assert os.access(other, os.X_OK) == os.access(path, os.X_OK)
     assert not (clone / "gone.py").exists()
+    assert not (clone / "gone.bin").exists()
+    git(clone, "apply", "--whitespace=nowarn", "-R", "-", data=patch)
+    assert not git(clone, "status", "--porcelain").strip()
 
 
 def test_diff_against_a_directory(repository: Path, tmp_path: Path) -> None:
@@ -142,11 +155,16 @@ def test_nothing_of_a_snapshot_reaches_the_terminal_raw(repository: Path, tmp_pa
         assert b"\x07" not in done.stdout
 
 
-def test_output_that_is_cut_off(repository: Path) -> None:
+@pytest.mark.parametrize(
+    "command", ["ls x.jelly", "show x.jelly --json", "cat x.jelly model.py", "diff x.jelly", "log ."]
+)
+def test_output_that_is_cut_off(command: str, repository: Path) -> None:
+    """By a pager or `head`; it ended with 1, which says that the file is damaged."""
     jelly(repository, "snapshot", "-o", "x.jelly")
-    command = f"{sys.executable} -m jellyformat ls x.jelly | true"
+    command = f"{sys.executable} -m jellyformat {command} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=repository, capture_output=True, check=False)
     assert b"Traceback" not in done.stderr
+    assert done.returncode == 0
 
 
 def test_it_stays_light() -> None:

@@ -55,11 +55,12 @@ def test_closed_streams(command: str, closed: str, sound: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-@pytest.mark.parametrize("command", ["cat x.jelly b.py", "diff x.jelly", "ls x.jelly"])
+@pytest.mark.parametrize("command", ["cat x.jelly b.py", "diff x.jelly", "ls x.jelly", "show x.jelly --json"])
 def test_a_full_disk_is_told(command: str, sound: Path) -> None:
     done = shell(sound, f"{JELLY} {command} > /dev/full")
     assert done.returncode == 5
     assert b"No space" in done.stderr
+    assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 import subprocess
 import sys
@@ -155,7 +156,13 @@ def _run(directory: Path, *arguments: str) -> None:
     click.echo(click.style(f"   $ python -m jellyformat {' '.join(arguments)}", fg="cyan"))
     color = click.get_current_context().color
     done = subprocess.run(
-        [sys.executable, "-m", "jellyformat", *arguments], cwd=directory, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "jellyformat", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        check=False,
     )
     for line in (done.stdout + done.stderr).splitlines():
         click.echo("     " + line, color=color)

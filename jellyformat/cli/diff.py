@@ -27,7 +27,8 @@ _COLOURS = {b"-": "red", b"+": "green", b"@": "cyan"}
 def command(file: str, other: str | None, stat: bool, as_json: bool) -> None:
     """The uncommitted changes in FILE (HEAD against the files on disk), or the code of FILE against OTHER.
 
-    OTHER is another file with a snapshot, or a directory.
+    OTHER is another file with a snapshot, or a directory. On a terminal it is only said that binary files differ; in a
+    file or pipe they are in the patch, and `git apply` takes it.
     """
     with ExitStack() as stack:
         box = stack.enter_context(jellyformat.open(file))
@@ -119,7 +120,7 @@ def _plain_directory(root: bytes, object_format: str) -> Files:
 
 def _print(old: Files, new: Files) -> None:
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    for line in patch(old, new):
+    for line in patch(old, new, binary=not terminal):
         if terminal:
             text = "".join(
                 char if char.isprintable() or char in "\t\n" else char.encode("unicode_escape").decode()

@@ -49,8 +49,18 @@ _ALIASES = {
 }
 
 
+class _CutOff(Exception):
+    """Whoever read the output has closed it. click would end with 1 then, which stands for damage here."""
+
+
 class _Commands(click.Group):
     """Commands in modules of their own."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _CutOff from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -114,7 +124,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; nothing was lost", err=True)
         code = 130
-    except BrokenPipeError:
+    except (_CutOff, BrokenPipeError):
         # whoever read the output has seen enough; keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -33,7 +33,12 @@ def capture_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--repo", default=".", help="A directory of the repository (here, found upward)."),
             click.option("--history", default="head", show_default=True, help="Commits: head, full, or a number N."),
             click.option("--include", multiple=True, metavar="GLOB", help="Ignored files to take all the same."),
-            click.option("--exclude", multiple=True, metavar="GLOB", help="Files to leave out."),
+            click.option(
+                "--exclude",
+                multiple=True,
+                metavar="GLOB",
+                help="Files to leave out (as seen from the repository's top).",
+            ),
             click.option("--max-file-size", type=Size(), help="Of one file that HEAD does not have (16M)."),
             click.option("--max-size", type=Size(), help="Of all of those together (256M)."),
             click.option(

@@ -7,6 +7,7 @@ import json as json_module
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
@@ -98,9 +99,12 @@ def plural(count: int, word: str) -> str:
 
 def fail(error: JellyError, *, json: bool) -> int:
     """Say an error, for people or as JSON; its exit code."""
+    said = False
     if json:
-        print_json({"error": error.to_json()})
-    else:
+        with suppress(OSError):  # what nothing can be written to is told of on stderr
+            print_json({"error": error.to_json()})
+            said = True
+    if not said:
         where = f" [{error.requirement}]" if error.requirement else ""
         click.echo(f"{click.style('error:', fg='red', bold=True)} {safe(error.message)}{where}", err=True)
         if error.hint:
