@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,19 @@ def _capture(repository: Repository, settings: Settings, started: float) -> Capt
     return Captured(blocks.assemble(parts, written), parts)
 
 
+def _globs(texts: Iterable[str]) -> tuple[bytes, ...]:
+    """Globs as shells complete and people write them: ``./dir/`` is ``dir``, and ``**/x`` also an ``x`` at the top."""
+    found: list[bytes] = []
+    for text in texts:
+        glob = re.sub(rb"\A(\./+)+", b"", os.fsencode(text))
+        glob = glob.rstrip(b"/") or glob
+        while glob.startswith(b"**/"):
+            found.append(glob)
+            glob = glob[3:]
+        found.append(glob)
+    return tuple(found)
+
+
 class _Capturing:
     """One capture: a repository and those inside it, their objects in one collector."""
 
@@ -167,8 +181,8 @@ class _Capturing:
         size = limits.TOTAL_OBJECT_BYTES if allowed else settings.max_size
         budget = Budget(size, size)
         self._options = Options(
-            include=tuple(os.fsencode(glob) for glob in settings.include),
-            exclude=tuple(os.fsencode(glob) for glob in settings.exclude),
+            include=_globs(settings.include),
+            exclude=_globs(settings.exclude),
             max_file_size=limits.OBJECT_BYTES if allowed else settings.max_file_size,
             budget=budget,
             wanted=frozenset(() if self.notebook is None else (self.notebook,)),

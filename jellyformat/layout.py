@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,18 +34,33 @@ def find(start: str | os.PathLike[str]) -> Layout:
             "the current directory is no longer there", hint="nothing was changed; go to one that is, or name one"
         ) from error
     current = directory
+    ceilings = _ceilings()
     while True:
         found = layout_at(current)
         if found is not None:
             return found
         _check_pointer(current)
         parent = os.path.dirname(current)
-        if parent == current:
-            raise NoRepository(
-                f"there is no git repository at {os.fsdecode(directory)} or above it",
-                hint="nothing was changed; name one with --repo DIR, or let it be made with --create-repo",
-            )
+        if parent == current or parent in ceilings:
+            hint = "nothing was changed; name one with --repo DIR, or let it be made with --create-repo"
+            if "GIT_DIR" in os.environ:
+                hint += (
+                    "; the variable GIT_DIR is not looked at: core.worktree in that repository says where its files are"
+                )
+            raise NoRepository(f"there is no git repository at {os.fsdecode(directory)} or above it", hint=hint)
         current = parent
+
+
+def _ceilings() -> set[bytes]:
+    """The directories that git does not go up into (git(1), GIT_CEILING_DIRECTORIES)."""
+    found: set[bytes] = set()
+    resolve = True
+    for path in os.fsencode(os.environ.get("GIT_CEILING_DIRECTORIES", "")).split(os.fsencode(os.pathsep)):
+        if not path:
+            resolve = False  # what comes behind an empty one is taken as it stands
+        elif os.path.isabs(path):
+            found.add(os.path.realpath(path) if resolve else os.path.normpath(path))
+    return found
 
 
 def _check_pointer(directory: bytes) -> None:
@@ -112,9 +128,22 @@ def _is_git_dir(path: bytes) -> bool:
 
 
 def read_file(path: bytes) -> bytes | None:
-    """The content of a file; None where there is none."""
+    """The content of a file; None where there is none. A FIFO or device, which may never end, is none."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_regular(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+
+
+def read_regular(path: bytes, flags: int = os.O_RDONLY | os.O_NOFOLLOW) -> bytes:
+    """The content of a regular file; a link is not followed unless ``flags`` say so.
+
+    Raises:
+        OSError: it is not there, not readable, or something else.
+    """
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):  # looked at first: Python leaves the descriptor of a directory open
+        os.close(fd)
+        raise IsADirectoryError(os.fsdecode(path))
+    with open(fd, "rb") as file:
+        return file.read()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 
 from jellyformat.attributes import Attributes
@@ -12,7 +11,7 @@ from jellyformat.gitconfig import Conditions, GitConfig, given_values, read_conf
 from jellyformat.gitindex import Entry, parse_index
 from jellyformat.gitindex import Index as GitIndex
 from jellyformat.ignore import Ignore
-from jellyformat.layout import Layout, find, layout_at, read_file
+from jellyformat.layout import Layout, find, layout_at, read_file, read_regular
 from jellyformat.manifest import is_ref
 from jellyformat.model import Head, Operation
 from jellyformat.objects import OID_LENGTH
@@ -188,7 +187,13 @@ class Repository:
         return None
 
     def _heads(self, path: bytes) -> tuple[bytes, ...]:
-        return tuple(self._oid(line) for line in (read_file(path) or b"").split())
+        heads = tuple(self._oid(line) for line in (read_file(path) or b"").split())
+        if not heads:
+            raise RefusedRepository(
+                f"{os.fsdecode(path)} names no commit",
+                hint="nothing was changed; `git merge --quit`, or `cherry-pick --quit`, `revert --quit`, takes it away",
+            )
+        return heads
 
     # -- index and worktree --------------------------------------------------------------------------------------
 
@@ -219,9 +224,10 @@ class Repository:
         fold_case = config.boolean("core.ignorecase", default=False)
         user = user_directory(os.environ)
         excludes, attributes = config.get("core.excludesfile"), config.get("core.attributesfile")
-        outer = _rules_file(user + b"/ignore" if excludes is None else _expanded(excludes))
+        top = self.layout.worktree or self.layout.git_dir
+        outer = _rules_file(user + b"/ignore" if excludes is None else _expanded(excludes, top))
         system = b"" if os.environ.get("GIT_ATTR_NOSYSTEM") else _rules_file(b"/etc/gitattributes")
-        own = _rules_file(user + b"/attributes" if attributes is None else _expanded(attributes))
+        own = _rules_file(user + b"/attributes" if attributes is None else _expanded(attributes, top))
 
         def read(path: bytes, *, sparse_only: bool) -> bytes | None:
             entry = entries.get(path)
@@ -261,26 +267,14 @@ class Repository:
         return self.head(), stamp(self.layout.git_dir + b"/index")
 
 
-def read_regular(path: bytes) -> bytes:
-    """The content of a regular file; a link is not followed.
-
-    Raises:
-        OSError: it is not there, not readable, or something else.
-    """
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise IsADirectoryError(os.fsdecode(path))
-        return file.read()
-
-
 def _rules_file(path: bytes) -> bytes:
     """The content of a file of rules outside of the worktree; empty where there is none."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path) or b""
     except OSError:
         return b""
 
 
-def _expanded(path: str) -> bytes:
-    return os.path.expanduser(os.fsencode(path))
+def _expanded(path: str, top: bytes) -> bytes:
+    """A path of the configuration: git is at the top of the worktree when it opens one that is relative."""
+    return os.path.join(top, os.path.expanduser(os.fsencode(path)))

@@ -73,9 +73,10 @@ class Scan:
 
 
 def matches(path: bytes, globs: tuple[bytes, ...]) -> bool:
-    """Whether ``path``, or a directory above it, matches one of ``globs``."""
+    """Whether ``path``, or a directory above it, matches one of ``globs``; with ``/`` in front only from the top."""
     while path:
-        if any(fnmatchcase(path, glob) or fnmatchcase(path.rpartition(b"/")[2], glob) for glob in globs):
+        name = path.rpartition(b"/")[2]
+        if any(fnmatchcase(path, glob) or fnmatchcase(name, glob) or fnmatchcase(b"/" + path, glob) for glob in globs):
             return True
         path = path.rpartition(b"/")[0]
     return False

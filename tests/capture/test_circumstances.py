@@ -314,6 +314,93 @@ def test_include_and_exclude(tmp_path: Path) -> None:
     assert jellyformat.verify(tmp_path / "s.jelly").ok
 
 
+@pytest.mark.parametrize(
+    ("glob", "matched"),
+    [("src/", {"src/a.py", "src/deep/a.py"}), ("./src", {"src/a.py", "src/deep/a.py"}), ("/a.py", {"a.py"}),
+     ("**/a.py", {"a.py", "src/a.py", "src/deep/a.py"}), (".//src/deep/", {"src/deep/a.py"}),
+     ("src/a.py/", {"src/a.py"})],
+)  # fmt: skip
+def test_globs_as_shells_complete_them(tmp_path: Path, glob: str, matched: set[str]) -> None:
+    """One with ``/`` behind matched nothing: the directory to be kept out was published, and not a word said."""
+    repo = Repo(tmp_path / "repo")
+    names = {"a.py", "src/a.py", "src/deep/a.py", "other.py"}
+    for name in names:
+        repo.write(name)
+    with jellyformat.snapshot(repo.path, exclude=[glob]).open() as box:
+        assert {os.fsdecode(item.path) for item in box.files()} == names - matched
+    repo.write(".gitignore", b"*.py\n")
+    with jellyformat.snapshot(repo.path, include=[glob]).open() as box:
+        assert {os.fsdecode(item.path) for item in box.files()} == {".gitignore", *matched}
+
+
+@pytest.mark.parametrize("below", ["", "sub"])
+def test_relative_rules_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str) -> None:
+    """core.excludesFile and core.attributesFile were looked for in the current directory: what was ignored got in."""
+    repo = Repo(tmp_path / "repo")
+    repo.write("rules", b"*.secret\nrules\nattributes\n")
+    repo.write("attributes", b"*.txt text\n")
+    repo.git("config", "core.excludesFile", "rules")
+    repo.git("config", "core.attributesFile", "attributes")
+    repo.write("sub/a.txt", b"one\n")
+    repo.commit()
+    repo.write("sub/a.txt", b"one\r\n")
+    repo.write("sub/b.secret")
+    monkeypatch.chdir(repo.path / below)
+    repo.git("update-index", "-q", "--really-refresh", fails=True)
+    manifest = jellyformat.snapshot().manifest
+    assert list(manifest.summary.untracked) == ask(repo.path).untracked == []
+    assert manifest.state.worktree is not None
+    assert list(manifest.state.worktree.converted) == ask(repo.path).converted
+
+
+def test_ceilings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where git looks for no repository, none is captured: it may be a whole home directory."""
+    repo = base(tmp_path / "repo")
+    (repo.path / "a/b").mkdir(parents=True)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", f"relative:{tmp_path / 'repo'}")
+    assert jellyformat.snapshot(repo.path).id
+    with pytest.raises(errors.NoRepository):
+        jellyformat.snapshot(repo.path / "a/b")
+    (tmp_path / "link").symlink_to("repo")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path / "link"))
+    with pytest.raises(errors.NoRepository):
+        jellyformat.snapshot(repo.path / "a")
+    for ceilings in (str(tmp_path), f":{tmp_path / 'link'}"):
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", ceilings)
+        assert jellyformat.snapshot(repo.path / "a").id
+
+
+def test_repository_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base(tmp_path / "repo")
+    (tmp_path / "files").mkdir()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "repo/.git"))
+    with pytest.raises(errors.NoRepository) as caught:
+        jellyformat.snapshot(tmp_path / "files")
+    assert "GIT_DIR is not looked at" in str(caught.value.hint)
+
+
+def test_fifos_and_devices_in_the_repository(tmp_path: Path) -> None:
+    """A capture waited for ever for what nobody writes."""
+    repo = base(tmp_path / "repo")
+    (repo.path / ".git/info/exclude").unlink()
+    os.mkfifo(repo.path / ".git/info/exclude")
+    os.mkfifo(repo.path / ".git/MERGE_MSG")
+    repo.git("config", "core.excludesFile", "/dev/zero")
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    (repo.path / "sub/.gitignore").mkdir(parents=True)
+    assert jellyformat.snapshot(repo.path).manifest.summary.untracked == ()
+    assert before == (len(os.listdir("/proc/self/fd")) if before else 0), "a descriptor was left open"
+
+
+@pytest.mark.parametrize("name", ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"])
+def test_operation_without_a_commit(tmp_path: Path, name: str) -> None:
+    """As a crash leaves it; the snapshot that came of it could not be read again."""
+    repo = base(tmp_path / "repo")
+    (repo.path / ".git" / name).write_bytes(b"")
+    with pytest.raises(errors.RefusedRepository, match=f"{name} names no commit"):
+        jellyformat.snapshot(repo.path)
+
+
 @pytest.mark.parametrize(("history", "commits"), [("head", 1), (2, 2), ("2", 2), (100, 2), ("full", 2)])
 def test_history(tmp_path: Path, history: str | int, commits: int) -> None:
     repo = base(tmp_path / "repo")
