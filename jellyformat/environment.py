@@ -30,7 +30,7 @@ _CREDENTIALS = re.compile(
     r"^((?:[a-z0-9+.-]+::)*[a-z][a-z0-9+.-]*://)(?:[^/?#]*@|[^/@]*:(?!\d+(?:/|$))[^@]*@)", re.IGNORECASE
 )
 _BEHIND_PATH = re.compile(r"[?#].*$", re.DOTALL)
-_SHORT_FORM = re.compile(r"^[^/\\]*@(?=[^/\\:@]+:)")
+_SHORT_FORM = re.compile(r"^(?:[^/\\]*@(?=[^/\\:@]+:)|(?://)?[^/\\]*:[^/\\]*@)")
 _HOME = re.compile(
     r"(?<![\w.-])(?:/home/[^/\s:]+|/Users/[^/\s:]+|/root|[A-Za-z]:[\\/]Users[\\/][^\\/\s:]+)(?=[\\/:\s]|$)"
 )
@@ -56,6 +56,8 @@ def provenance(remotes: Iterable[tuple[str, str]], started: float, *, argv: bool
 
 def clean_url(url: str) -> str:
     """A remote URL without user name, password, query and fragment; ``git@host:path`` without the user too."""
+    if url.lower().startswith("ext::"):  # a command line: what is secret in it, nobody knows
+        return "ext::***"
     if "://" in url:
         return _BEHIND_PATH.sub("", _CREDENTIALS.sub(r"\1", url))
     return _SHORT_FORM.sub("", url)

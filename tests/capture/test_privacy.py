@@ -34,7 +34,11 @@ URLS = {
     "https://host:8080/p@v1": "https://host:8080/p@v1",
     "https://[::1]:8080/p": "https://[::1]:8080/p",
     "codecommit::eu-west-1://me:secret@repo": "codecommit::eu-west-1://repo",
+    "//user:secret@server/share": "server/share",
+    "https:user:secret@host/x": "host/x",
+    'ext::sh -c "curl -u me:secret https://host/x"': "ext::***",
     "/srv/git/x.git": "/srv/git/x.git",
+    "a@b/x:y": "a@b/x:y",
     "../x": "../x",
 }
 
