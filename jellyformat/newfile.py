@@ -48,6 +48,25 @@ def write_new_file(path: Path, data: Iterable[bytes], *, overwrite: bool = False
             publish(new, target, overwrite)
 
 
+def check_replaceable(path: Path, begins: tuple[bytes, ...], kind: str) -> None:
+    """Raises RefusedExists where a file is there that is neither empty nor what such a command writes.
+
+    Args:
+        path: What is to be written over.
+        begins: What files that may go begin with.
+        kind: What these are, for people, such as ``a snapshot``.
+    """
+    if not path.is_file():
+        return
+    with system_errors(path, "nothing was written", output=False), path.open("rb") as file:
+        head = file.read(max(map(len, begins)))
+    if head and not head.startswith(begins):
+        raise RefusedExists(
+            f"{path} is not {kind}, and would be lost",
+            hint="nothing was changed; choose another name, or delete the file if that is what you want",
+        )
+
+
 def copy_mode(seen: os.stat_result, fd: int) -> None:
     """The mode; set-id bits only where the owner is the same."""
     now = os.fstat(fd)

@@ -53,6 +53,23 @@ def test_verify_many(repository: Path) -> None:
     jelly(repository, "verify", "good.jelly", "bare.bin", code=3)
 
 
+def test_replace_never_takes_a_checkpoint_away(repository: Path) -> None:
+    """Neither FILE itself, nor another that was named by mistake: only what such a command writes."""
+    model, other = repository / "model.bin", repository / "other.bin"
+    model.write_bytes(b"\0\1\2" * 50)
+    other.write_bytes(b"\0\1\2" * 70)
+    jelly(repository, "embed", "model.bin")
+    before = model.read_bytes(), other.read_bytes()
+    for name in ("model.bin", "other.bin"):
+        for command in (("extract", "model.bin"), ("extract", "model.bin", "--bundle"), ("snapshot",)):
+            said = jelly(repository, *command, "-o", name, "--replace", code=4).stderr.decode()
+            assert "would be lost" in said
+    assert (model.read_bytes(), other.read_bytes()) == before
+    (repository / "empty").touch()
+    jelly(repository, "extract", "model.bin", "-o", "empty", "--replace")
+    jelly(repository, "extract", "model.bin", "-o", "empty", "--replace")
+
+
 def test_nothing_is_written_over(repository: Path) -> None:
     jelly(repository, "snapshot", "-o", "x.jelly")
     before = (repository / "x.jelly").read_bytes()

@@ -18,7 +18,10 @@ from jellyformat.cli.output import (
     say,
     size_text,
 )
-from jellyformat.newfile import write_new_file
+from jellyformat.container import MAGIC
+from jellyformat.newfile import check_replaceable, write_new_file
+
+_BUNDLES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 
 
 @click.command("extract")
@@ -26,7 +29,7 @@ from jellyformat.newfile import write_new_file
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--bundle", "as_bundle", is_flag=True, help="Write a git bundle, for git clone and git fetch.")
 @click.option("--prerequisites", is_flag=True, help="With --bundle: commits as they are, for who has their parents.")
-@click.option("--replace", is_flag=True, help="Write over a file that is there.")
+@click.option("--replace", is_flag=True, help="Write over a snapshot or bundle that is there.")
 @json_option
 @common
 def command(file: str, output: Path, as_bundle: bool, prerequisites: bool, replace: bool, as_json: bool) -> None:
@@ -46,6 +49,8 @@ def command(file: str, output: Path, as_bundle: bool, prerequisites: bool, repla
         _bundle(file, output, prerequisites, replace, as_json)
         return
     snap = jellyformat.load(file)
+    if replace:  # a checkpoint named here by mistake must not go: FILE itself, above all
+        check_replaceable(output, (MAGIC,), "a snapshot alone")
     write_new_file(output, [snap.data], overwrite=replace)
     if as_json:
         print_json({"file": str(output), "snapshot_id": snap.id, "digest": snap.digest, "bytes": len(snap.data)})
@@ -55,6 +60,8 @@ def command(file: str, output: Path, as_bundle: bool, prerequisites: bool, repla
 
 def _bundle(file: str, output: Path, prerequisites: bool, replace: bool, as_json: bool) -> None:
     made = jellyformat.bundle(file, prerequisites=prerequisites)
+    if replace:
+        check_replaceable(output, _BUNDLES, "a git bundle")
     write_new_file(output, made.parts, overwrite=replace)
     size = sum(map(len, made.parts))
     if as_json:

@@ -10,7 +10,8 @@ import click
 import jellyformat
 from jellyformat.cli.options import capture_options
 from jellyformat.cli.output import common, json_option, plural, print_json, safe_name, say, size_text
-from jellyformat.newfile import write_new_file
+from jellyformat.container import MAGIC
+from jellyformat.newfile import check_replaceable, write_new_file
 
 
 def describe(snap: jellyformat.Snapshot) -> str:
@@ -26,7 +27,7 @@ def describe(snap: jellyformat.Snapshot) -> str:
 
 @click.command("snapshot")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (NAME-COMMIT.jelly).")
-@click.option("--replace", is_flag=True, help="Write over a file that is there.")
+@click.option("--replace", is_flag=True, help="Write over a snapshot that is there.")
 @capture_options
 @json_option
 @common
@@ -37,6 +38,8 @@ def command(output: Path | None, replace: bool, as_json: bool, **options: Any) -
         commit = snap.manifest.state.head.commit
         name = Path(options["repo"]).resolve().name or "snapshot"
         output = Path(f"{name}-{commit.hex()[:10] if commit else snap.id[:10]}.jelly")
+    if replace:  # a checkpoint named here in place of `embed` must not go
+        check_replaceable(output, (MAGIC,), "a snapshot alone")
     write_new_file(output, [snap.data], overwrite=replace)
     if as_json:
         print_json({"file": str(output), "snapshot_id": snap.id, "digest": snap.digest, "bytes": len(snap.data)})
