@@ -230,6 +230,7 @@ def _hosts() -> list[tuple[str, str, str, str]]:
         (records, "sizes_differ = not flags & FLAG_DESCRIPTOR and", "sizes_differ =", zip2),
         (records, "if begin + entry.compressed_size > archive.directory_offset:", "if False:", zip1),
         (plan, "    read_archive(Window(source, 0, carried.host_length))\n", "", "JF-ZIP-007"),
+        (plan, "    if directory_offset != inner.start + inner.size:", "    if False:", "JF-ZIP-008"),
         (plan, "if len(original.comment) + HEX_LENGTH > MAX_16:", "if False:", "zip/embed"),
         (plan, "if listed and root is not None and", "if root is not None and", "zip/embed"),
         (header, "    if base64.b64encode(decoded) == encoded", "    if True or encoded", "JF-SFT-002"),

@@ -34,6 +34,10 @@ INFLATE_LIMIT = 2 << 30
 """Bytes of container that a deflated entry may hold: more than section 11 asks a reader to support."""
 _IN_MEMORY = 1 << 26
 _HEX_END = END_MAGIC.hex().encode()
+_STALE = (
+    "nothing was changed; if another tool has written the zip anew, it has kept the comment, which no longer fits: "
+    "zip -z FILE </dev/null takes the comment out, and a snapshot that is still there as an entry is found then"
+)
 _LOWER_HEX = re.compile(rb"[0-9a-f]{128}")
 
 
@@ -75,7 +79,11 @@ def find_located(source: Source, end: EndRecord) -> Carried | None:
             offset=end.offset,
         )
     raw = bytes.fromhex(digits.decode("ascii"))
-    carried = locate(source, raw, end.offset, "unlisted")
+    try:
+        carried = locate(source, raw, end.offset, "unlisted")
+    except CorruptLocator as error:
+        error.hint = _STALE
+        raise
     if int.from_bytes(raw[:8], "big") == carried.host_length:
         return carried
     return Carried("listed", carried.container, carried.host_length)  # a local header lies between

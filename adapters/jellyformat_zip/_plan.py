@@ -35,7 +35,8 @@ def plan_append(source: Source, container: bytes, *, listed: bool) -> Append:
     Raises:
         BadHost: the zip is broken (JF-ZIP-001).
         CorruptLocator: it has a locator that does not fit (JF-LOC-001).
-        RefusedHost: bytes stand behind the zip (JF-ZIP-005), its comment is too long, or cannot be kept.
+        RefusedHost: bytes stand behind the zip (JF-ZIP-005), another tool has added to it since (JF-ZIP-008), its
+            comment is too long, or cannot be kept.
     """
     try:
         end = read_end_record(source)
@@ -48,6 +49,8 @@ def plan_append(source: Source, container: bytes, *, listed: bool) -> Append:
             ) from error
         raise
     carried = find_located(source, end)
+    if carried is not None:
+        _check_nothing_added(source, carried)
     keep = source.size if carried is None or carried.host_length is None else carried.host_length
     host = Window(source, 0, keep)
     original = read_archive(host)
@@ -120,7 +123,8 @@ def plan_cut(source: Source, carried: Carried) -> Truncate:
     """How to take the container out again.
 
     Raises:
-        RefusedHost: it was repacked or is a tensor, so that there is nothing to cut off.
+        RefusedHost: it was repacked or is a tensor, so that there is nothing to cut off; another tool has added to it
+            since (JF-ZIP-008).
         BadHost: what would be left is no zip (JF-ZIP-001).
     """
     if carried.host_length is None:
@@ -136,5 +140,24 @@ def plan_cut(source: Source, carried: Carried) -> Truncate:
             else "to take it out anyway: zip -d FILE '*.jelly/snapshot', or load the file and save it again"
         )
         raise RefusedHost(f"{what}, and it cannot be cut off", hint=f"nothing was changed; {how}")
+    _check_nothing_added(source, carried)
     read_archive(Window(source, 0, carried.host_length))
     return Truncate(carried.host_length)
+
+
+def _check_nothing_added(source: Source, carried: Carried) -> None:
+    """Refuses where another tool has put entries behind the container: they would be cut off with it (JF-ZIP-008)."""
+    inner = carried.container
+    if not isinstance(inner, Window):
+        return
+    try:
+        directory_offset = read_archive(source).directory_offset
+    except BadHost:  # then no tool finds anything behind it either
+        return
+    if directory_offset != inner.start + inner.size:
+        raise RefusedHost(
+            "another tool has added to the zip file behind its snapshot, and what it added would be lost",
+            requirement="JF-ZIP-008",
+            offset=directory_offset,
+            hint="nothing was changed; load all of it and save it again, which leaves the snapshot out, and embed then",
+        )

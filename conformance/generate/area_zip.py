@@ -454,7 +454,7 @@ def _strip(area: Area) -> None:
     for name, (host, listed) in cases.items():
         file = {"in": ("zip", embedded(host, box, listed=listed))}
         why = f"taken out again: {name}"
-        written(area, "strip", f"strip-{name}", "JF-HST-002 JF-ZIP-007", why, file, output(host.build()))
+        written(area, "strip", f"strip-{name}", "JF-HST-002 JF-ZIP-007 JF-ZIP-008", why, file, output(host.build()))
     host = arrays()
     whole = len(host.build())
     for name, cut in (("one-less", whole - 1), ("in-directory", whole - 60), ("nothing", 0)):
@@ -462,5 +462,10 @@ def _strip(area: Area) -> None:
         expect: Json = {"error": {"class": HOST, "requirement": "JF-ZIP-007"}}
         why = f"a host length at which no zip ends: {name}"
         written(area, "strip", f"strip-cut-{name}", "JF-ZIP-007 JF-HST-003", why, {"in": ("zip", data)}, expect)
+    added = b"an entry that a tool has put there"
+    data = embedded(host, box, added=added)
+    expect = {"error": {"class": "refused.host", "requirement": "JF-ZIP-008"}}
+    why = "a directory that begins behind the container, what a tool has added being between"
+    written(area, "strip", "strip-added", "JF-ZIP-008 JF-HST-003", why, {"in": ("zip", data)}, expect)
     expect = {"error": {"class": "absent.snapshot", "requirement": None}}
     written(area, "strip", "strip-absent", "JF-HST-003", "nothing to take out", {"in": ("zip", host.build())}, expect)

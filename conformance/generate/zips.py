@@ -134,7 +134,8 @@ def embedded(host: Zip, container: bytes, *, listed: bytes | None = None, **faul
         host: The zip before.
         container: The container.
         listed: The name of its entry; None for the unlisted form.
-        fault: ``digits`` changes the locator's hex digits, ``locator`` gives other arguments to it.
+        fault: ``digits`` changes the locator's hex digits, ``locator`` gives other arguments to it, ``added`` stands
+            between the container and the directory.
     """
     before = host.build()
     entry = Item(listed or b"", container)
@@ -147,6 +148,7 @@ def embedded(host: Zip, container: bytes, *, listed: bytes | None = None, **faul
     digits = fault["digits"](digits) if "digits" in fault else digits
     count = len(host.items) + (listed is not None)
     comment = host.comment + digits
-    here = offset + len(container) + len(directory)
-    records = host.records(offset + len(container), len(directory), count, here, len(comment))
-    return before + local + container + directory + records + comment
+    added: bytes = fault.get("added", b"")
+    begin = offset + len(container) + len(added)
+    records = host.records(begin, len(directory), count, begin + len(directory), len(comment))
+    return before + local + container + added + directory + records + comment

@@ -549,6 +549,39 @@ def test_bytes_behind_the_end() -> None:
         assert caught.value.requirement == "JF-ZIP-005"
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_another_tool_has_added_is_not_cut_off(tmp_path: Path, listed: bool) -> None:
+    """zipfile puts new entries where the directory was, behind the container; the locator still fits."""
+    file = tmp_path / "x.zip"
+    file.write_bytes(plans.embed(LISTING if listed else ADAPTER, make_zip(), CONTAINER))
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("added", "new")
+    source = BytesSource(file.read_bytes())
+    carried = ADAPTER.find(source)
+    assert carried is not None
+    assert read_all(carried.container) == CONTAINER
+    for plan in (lambda: ADAPTER.plan_strip(source, carried), lambda: ADAPTER.plan_embed(source, CONTAINER)):
+        with pytest.raises(RefusedHost, match="what it added would be lost") as caught:
+            plan()
+        assert caught.value.requirement == "JF-ZIP-008"
+
+
+@pytest.mark.skipif(shutil.which("zip") is None, reason="needs zip")
+def test_a_comment_that_zip_has_kept(tmp_path: Path) -> None:
+    """Info-ZIP writes the file anew, and the locator in its comment fits no more; the hint says how to go on."""
+    file = tmp_path / "x.zip"
+    file.write_bytes(plans.embed(LISTING, make_zip(), CONTAINER))
+    subprocess.run(["zip", "-q", "-d", "x.zip", "a/two"], cwd=tmp_path, check=True)
+    with pytest.raises(CorruptLocator) as caught:
+        ADAPTER.find(BytesSource(file.read_bytes()))
+    hint = str(caught.value.hint)
+    assert "zip -z FILE </dev/null" in hint
+    subprocess.run("zip -z x.zip </dev/null", shell=True, cwd=tmp_path, check=True, capture_output=True)  # noqa: S602
+    carried = ADAPTER.find(BytesSource(file.read_bytes()))
+    assert carried is not None
+    assert read_all(carried.container) == CONTAINER
+
+
 def test_no_zip_at_all_is_not_refused_but_broken() -> None:
     with pytest.raises(BadHost):
         ADAPTER.plan_embed(BytesSource(b"PK\x03\x04" + bytes(100)), CONTAINER)
