@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from jellyformat import beside, fileio, lookup, newfile, training
 from jellyformat.binding import SIDECAR
-from jellyformat.errors import JellyError
+from jellyformat.errors import JellyError, SystemFailure
 from jellyformat.host import Append, Copy, Plan, Rewrite
 from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource, Source, StreamSource
+
+_NOT_MOVED = fileio.NO_PERMISSION | {errno.EBUSY, errno.EXDEV}
 
 
 class Planner(Protocol):
@@ -36,6 +40,10 @@ def save_beside(
     A file that cannot carry the snapshot gets it beside it (SPEC 14.6), right after it has its name: in between, a
     crash leaves the file with the sidecar of the one before, of which verify says so, or with none.
 
+    Where a file is there that the framework alone could write over, but that cannot be replaced (it is a mount point,
+    its directory is not to be written to, or there is no room for both), it is written over when the new one is whole
+    elsewhere; not with ``strict``.
+
     Args:
         path: Where the file is to be in the end.
         write: Saves to the path it is given.
@@ -48,18 +56,20 @@ def save_beside(
     """
     named = Path(path)
     target = Path(os.path.realpath(path))
-    with newfile.temporary_folder(target.parent) as folder:
-        new = folder / target.name
-        write(str(new))
+    with contextlib.ExitStack() as folders:
+        new = _saved(write, target, folders, strict=strict)
         kind = None if snapshot is None else _put_in(new, named, snapshot, strict=strict)
         if kind in (None, SIDECAR):  # else it is on the disk already
             _sync(new)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
+            before = target.stat()
+            with contextlib.suppress(OSError):
+                os.chown(new, before.st_uid, before.st_gid)
             shutil.copymode(target, new)
         if kind == SIDECAR:
             _move_both(new, target, named, strict=strict)
         else:
-            new.replace(target)
+            _replace(new, target, strict=strict)
             old = beside.sidecar_at(named) if kind is not None else None
             if old is not None:  # of what was there before
                 with contextlib.suppress(JellyError):
@@ -67,6 +77,66 @@ def save_beside(
         with contextlib.suppress(OSError):  # not every system can sync a directory
             fileio.sync_directory(target.parent)
     newfile.sweep_folders(target.parent)  # only now: what a killed process had saved was the best there was
+
+
+def _saved(write: Callable[[str], object], target: Path, folders: contextlib.ExitStack, *, strict: bool) -> Path:
+    """Save to a file of the name of ``target`` in a directory beside it, which ``folders`` removes.
+
+    Where ``target`` could be written over, but nothing be made beside it, the directory is elsewhere: there is no
+    permission to, or no room for both the old file and the new one.
+    """
+    try:
+        new = folders.enter_context(newfile.temporary_folder(target.parent)) / target.name
+        write(str(new))
+        return new
+    except Exception as error:
+        folders.close()  # what it has of the new file takes room
+        if strict or not _only_in_place(error, target):
+            raise
+        try:
+            new = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="jelly-")), target.name)
+            write(str(new))
+        except Exception:
+            raise error from None
+        return new
+
+
+def _only_in_place(error: Exception, target: Path) -> bool:
+    """Whether a file that is there cannot be saved to for want of a permission for its directory, or of room."""
+    try:
+        size, device = target.stat().st_size, target.stat().st_dev
+        if isinstance(error, OSError) and error.errno in fileio.NO_PERMISSION:
+            return os.access(target, os.W_OK)
+        elsewhere = Path(tempfile.gettempdir())
+        return (
+            shutil.disk_usage(target.parent).free < size
+            and elsewhere.stat().st_dev != device
+            and shutil.disk_usage(elsewhere).free > size
+        )
+    except OSError:
+        return False
+
+
+def _replace(new: Path, target: Path, *, strict: bool) -> None:
+    """Give a file its name; where only the content of what is there can be replaced, such as in a mount, do that."""
+    try:
+        new.replace(target)
+    except OSError as error:
+        if strict or error.errno not in _NOT_MOVED or not target.is_file():
+            raise
+        before = target.stat()
+        room = shutil.disk_usage(target).free + before.st_blocks * 512
+        if room < new.stat().st_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+        try:
+            shutil.copyfile(new, target)
+            _sync(target)
+        except Exception as second:
+            kept = Path(tempfile.mkdtemp(prefix="jelly-kept-", dir=new.parent.parent), target.name)
+            new.replace(kept)
+            raise SystemFailure(
+                f"{target} is half written ({second})", hint=f"what was to be saved is whole in {kept}"
+            ) from second
 
 
 def _put_in(new: Path, path: Path, snapshot: Snapshot, *, strict: bool) -> str | None:
@@ -92,7 +162,7 @@ def _move_both(new: Path, target: Path, path: Path, *, strict: bool) -> None:
             before.hardlink_to(target)
     except OSError:
         before = None
-    new.replace(target)
+    _replace(new, target, strict=strict)
     try:
         beside.move_beside(lookup.sidecar_paths(new)[0], path)
     except Exception as error:
@@ -172,7 +242,10 @@ def save_to_stream(
     Raises:
         JellyError: with ``strict``; nothing was written.
     """
-    stream.write(saved_in_memory(write, adapter, snapshot, strict=strict).getbuffer())
+    rest = saved_in_memory(write, adapter, snapshot, strict=strict).getbuffer()
+    while rest:  # an unbuffered file takes two gigabytes at once at most
+        written = stream.write(rest)
+        rest = rest[written if isinstance(written, int) and written > 0 else len(rest) :]
 
 
 def _planned(adapter: Planner, source: Source, snapshot: Snapshot, *, strict: bool) -> Plan | None:
