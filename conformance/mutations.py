@@ -235,6 +235,7 @@ def _hosts() -> list[tuple[str, str, str, str]]:
         (plan, "if listed and root is not None and", "if root is not None and", "zip/embed"),
         (header, "    if base64.b64encode(decoded) == encoded", "    if True or encoded", "JF-SFT-002"),
         (header, "        check_utf8(text)\n", "", sft1),
+        (header, "    if not fill and container.read_at(0, len(MAGIC)) != MAGIC:", "    if False:", sft1),
         (header, "if (end := skip_space(text, outer.end)) != len(text):",
          "if (end := skip_space(text, outer.end)) > len(text):", sft1),
         (header, "if begin + length != end or end > header.data_length:", "if end > header.data_length:", sft1),

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
+from jellyformat.container import MAGIC
 from jellyformat.errors import BadHost
 from jellyformat.source import BytesSource, Source, Window, read_exactly
 from jellyformat_safetensors.jsontext import Member, NotJson, Object, check_utf8, scan_object, skip_space, string_value
@@ -143,6 +144,8 @@ def _metadata_site(header: Header, metadata: Object, member: Member) -> Site:
     encoded = written.rstrip("~!")
     fill = written[len(encoded) :]
     container = BytesSource(_decode(encoded, member.value))
+    if not fill and container.read_at(0, len(MAGIC)) != MAGIC:
+        raise bad_header("a jellyformat in __metadata__ that is somebody else's: it is no container", member.value)
     # Where it was inserted, as one text: the member alone, or the whole of __metadata__.
     made = fill.startswith("!")
     whole = header.outer.members[METADATA] if made else member

@@ -224,6 +224,8 @@ def _headers(area: Area) -> None:
         "value-number": ("a member that is a number", b'{"__metadata__":{"jellyformat":1}}'),
         "value-object": ("a member that is an object", b'{"__metadata__":{"jellyformat":{}}}'),
         "value-array": ("a member that is an array", b'{"__metadata__":{"jellyformat":["QQ=="]}}'),
+        "strange": ("a member of somebody else's", b'{"__metadata__":{"jellyformat":"mine"}}'),
+        "strange-empty": ("an empty member", b'{"__metadata__":{"jellyformat":""}}'),
         "outside": ("base64 outside of the metadata", b"{" + text + b"}"),
     }
     for name, (why, header) in cases.items():

@@ -796,3 +796,15 @@ def test_as_a_tensor_on_request(tmp_path: Path) -> None:
     with pytest.raises(RefusedHost, match="no place for a tensor"):
         jellyformat.embed(other, snap, as_tensor=True)
     assert other.read_bytes() == b"\0\1\2"
+
+
+@pytest.mark.parametrize("text", ["mine", "", "abcd" * 30])
+def test_metadata_of_somebody_else_stay(tmp_path: Path, text: str) -> None:
+    """Of that name, and base64 by accident: no snapshot, and never replaced or taken out."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(safetensors.numpy.save({"a": np.ones(3)}, {"jellyformat": text}))
+    source = BytesSource(path.read_bytes())
+    for action in (ADAPTER.find, lambda host: ADAPTER.plan_embed(host, CONTAINER)):
+        with pytest.raises(BadHost, match="somebody else's") as caught:
+            action(source)
+        assert caught.value.requirement == "JF-SFT-001"

@@ -1,6 +1,7 @@
 // SPEC section 14.4.
 import { fail } from '../errors.js';
-import { utf8, view } from '../bytes.js';
+import { equal, utf8, view } from '../bytes.js';
+import { MAGIC } from '../header.js';
 import { BytesSource, PartSource } from '../source.js';
 
 const NAME = 'jellyformat';
@@ -104,7 +105,9 @@ export async function findInSafetensors(source) {
     if (tensor !== null) bad('JF-SFT-001', `${NAME} in ${METADATA} and as a tensor`);
     const value = JSON.parse(inner);
     if (typeof value !== 'string') bad('JF-SFT-001', `${NAME} in ${METADATA} is no string`);
-    return { form: 'metadata', source: new BytesSource(base64(value.replace(/[~!]+$/, ''))), whole: true };
+    const data = base64(value.replace(/[~!]+$/, ''));
+    if (!/[~!]$/.test(value) && !equal(data.subarray(0, MAGIC.length), MAGIC)) bad('JF-SFT-001', `${NAME} in ${METADATA} is somebody else's`);
+    return { form: 'metadata', source: new BytesSource(data), whole: true };
   }
   if (tensor === null) return null;
   const place = tensorPlace(tensor, source.size - 8 - length);
