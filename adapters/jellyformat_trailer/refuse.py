@@ -80,8 +80,8 @@ def refusal(source: Source) -> str | None:
     Raises:
         Truncated: the source became shorter while it was read.
     """
-    if source.size == 0:
-        return None
+    if source.size == 0:  # with anything in it, it would begin as a container does
+        return "an empty file"
     head = source.read_at(0, _SAMPLE)
     tail = source.read_at(max(0, source.size - ZIP_END_REACH), ZIP_END_REACH)
     if head.startswith(MAGIC):

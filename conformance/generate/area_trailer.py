@@ -143,6 +143,7 @@ def _embed(area: Area) -> None:
         )
     text = b'{"text": true}\n' * 9
     refused = {
+        "empty": b"",
         "gzip": b"\x1f\x8b\x08\0\0\0\0\0\0\3" + deflated(text) + struct.pack("<2L", zlib.crc32(text), len(text)),
         "zlib": b"\x78\x01" + deflated(text) + struct.pack(">L", zlib.adler32(text)),
         "xz": b"\xfd7zXZ\0" + bytes(40),

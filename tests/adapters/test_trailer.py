@@ -155,10 +155,10 @@ GOOD: dict[str, bytes] = {
     "matlab 4 with more behind": REAL["matlab4"] + bytes(20),
     "not quite zlib": b"\x78\x9c" + b"\xff" * 3000,
     "two bytes as of zlib": b"\x78\x9c",
-    "empty": b"",
 }
 
 BAD: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty"),
     "gzip": (gzip.compress(b"hello"), "gzip"),
     "zlib": (zlib.compress(b"hello"), "zlib"),
     "zlib, long": (zlib.compress(NOISE), "zlib"),
