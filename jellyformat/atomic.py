@@ -305,6 +305,27 @@ def _has_holes(plan: Append) -> bool:
 
 
 def _copy(host: Host, offset: int, length: int, fd: int, at: int) -> None:
+    """Copy ``length`` bytes of the host from ``offset`` to ``at``, behind all that ``fd`` has; holes stay holes."""
+    end, shift = offset + length, at - offset
+    info = os.fstat(host.fd)
+    if info.st_blocks * 512 >= info.st_size:
+        _copy_data(host, offset, length, fd, at)
+        return
+    while offset < end:
+        try:
+            begin = os.lseek(host.fd, offset, os.SEEK_DATA)
+            behind = min(end, os.lseek(host.fd, begin, os.SEEK_HOLE)) if begin < end else end
+        except OSError as error:
+            # ENXIO: nothing but a hole is left; other filesystems do not tell
+            begin, behind = (end, end) if error.errno == errno.ENXIO else (offset, end)
+        if begin < end:
+            _copy_data(host, begin, behind - begin, fd, begin + shift)
+        offset = behind
+    if os.fstat(fd).st_size < end + shift:
+        os.ftruncate(fd, end + shift)
+
+
+def _copy_data(host: Host, offset: int, length: int, fd: int, at: int) -> None:
     """Copy ``length`` bytes of the host from ``offset`` to ``at``; by the filesystem, where it can."""
     while length and sys.platform == "linux":
         try:

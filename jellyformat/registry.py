@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeAlias
 
 from jellyformat import fileio
 from jellyformat.container import MAGIC
-from jellyformat.errors import Usage
+from jellyformat.errors import SystemFailure, Usage
 from jellyformat.host import Adapter, Carried
 from jellyformat.source import FileSource, Source, StreamSource
 
@@ -107,14 +107,20 @@ def opened(path: Path) -> Iterator[int]:
         NoFile: there is none.
         SystemFailure: it cannot be opened, or not read.
     """
-    with fileio.system_errors(path, "nothing was changed"):
+    with fileio.system_errors(path, "nothing was changed", output=False):
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             raise fileio.missing(path) from None
         try:
-            if stat.S_ISDIR(os.fstat(fd).st_mode):
+            mode = os.fstat(fd).st_mode
+            if stat.S_ISDIR(mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode) or stat.S_ISCHR(mode)):
+                raise SystemFailure(
+                    f"{path} is a pipe or socket, which cannot be read at any place",
+                    hint="nothing was changed; put what comes out of it into a file first, and name that",
+                )
             yield fd
         finally:
             os.close(fd)

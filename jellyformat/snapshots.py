@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _NEVER = ("JF-HST-004", "JF-HDF-004")
 """Why nothing can be put into a file, now or later: then it goes beside it (SPEC 14.6)."""
+_DVC = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}\Z")
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,8 @@ def embed(
 
     Raises:
         RefusedExists: there is a snapshot already, or another file of the name that is needed.
-        RefusedHost: its own loader would no longer read it and ``out`` is given; it is broken, or cannot be changed in
-            place.
+        RefusedHost: its own loader would no longer read it and ``out`` is given; it is broken, cannot be changed in
+            place, or is in a store that others read from, under the hash of its content.
         Busy: another program has the file open, or is changing it.
         RefusedHost: the snapshot is bound to other weights, and ``bind`` is not given.
         RefusedHost, CountLimit: its weights are to be told and cannot be.
@@ -170,6 +172,8 @@ def embed(
         beside.put_into(directory, tied(snap, bound), replace=replace)
         return directories.HOST
     _check_no_directory(host)
+    if out is None:
+        _check_no_store(host)
     with atomic.locked(host, write=out is None, or_read=True) as target:
         found = _found(target, host)
         if found.adapter is None:
@@ -270,6 +274,23 @@ def _check_no_directory(path: Path) -> None:
     if fileio.is_directory(path):
         message, hint = directories.unknown(path)
         raise RefusedHost(message, requirement="JF-DIR-001", hint=hint)
+
+
+def _check_no_store(path: Path) -> None:
+    """Raises RefusedHost for a file in a store in which the name is the hash of the content, and which many share."""
+    real = Path(os.path.realpath(path))
+    if real.parent.name == "blobs" and fileio.is_directory(real.parent.with_name("snapshots")):
+        store = "Hugging Face's cache"
+    elif "/annex/objects/" in str(real):
+        store = "git-annex"
+    elif _DVC.search(str(real)):
+        store = "DVC's cache"
+    else:
+        return
+    raise RefusedHost(
+        f"{path} is in a store ({store}: {real}), in which it has the name of its content's hash, and others read it",
+        hint="nothing was changed; write a file of your own with -o OUT, or name its directory, if that is a model's",
+    )
 
 
 def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False) -> str:

@@ -5,6 +5,7 @@ Python: the file is changed as it should be, or refused with a clear error and l
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import mmap
 import os
 import stat
@@ -22,6 +23,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat import atomic, errors
+from jellyformat.cli import log
 from jellyformat.snapshots import Snapshot
 
 VALUES = torch.arange(60_000.0)
@@ -109,6 +111,92 @@ def test_hard_link(host: Path, snap: Snapshot, repository: Path) -> None:
     assert host.samefile(other)
     assert host.read_bytes() == old
     assert names_in(host.parent) == sorted([host.name, "other"])
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "hub/models--a--b/blobs/" + "6e" * 32,
+        "data/.git/annex/objects/Mq/3w/SHA256E-s99--6e6e.pt/SHA256E-s99--6e6e.pt",
+        ".dvc/cache/files/md5/6e/" + "6e" * 15,
+    ],
+)
+def test_a_store_by_content_is_left_alone(host: Path, snap: Snapshot, tmp_path: Path, place: str) -> None:
+    """A link into a cache looks like the user's own file; its content is that of others too, under its hash."""
+    blob, link = tmp_path / place, tmp_path / "hub/models--a--b/snapshots/main" / host.name
+    blob.parent.mkdir(parents=True)
+    link.parent.mkdir(parents=True)
+    host.rename(blob)
+    link.symlink_to(os.path.relpath(blob, link.parent))
+    old = blob.read_bytes()
+    for path in (link, blob):
+        with pytest.raises(errors.RefusedHost, match="the name of its content's hash") as caught:
+            jellyformat.embed(path, snap)
+        assert "-o OUT" in str(caught.value.hint)
+    assert blob.read_bytes() == old
+    assert names_in(blob.parent) == [blob.name]
+    out = tmp_path / f"own{host.suffix}"
+    jellyformat.embed(link, snap, out=out)
+    assert jellyformat.verify(out).ok
+    load(out)
+
+
+def test_holes_stay_holes(tmp_path: Path, snap: Snapshot) -> None:
+    """A file that is written anew is copied without filling the disk with its zeros."""
+    length = 64 << 20
+    header = b'{"a":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (length, length)
+    path, middle = tmp_path / "model.safetensors", 8 + len(header) + (32 << 20)
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + length)
+        file.seek(middle)
+        file.write(b"in the midst of it")
+    old = hashlib.sha256(path.read_bytes()).digest()
+    if path.stat().st_blocks * 512 > 1 << 20:
+        pytest.skip("this filesystem has no holes")
+    jellyformat.embed(path, snap)
+    assert path.stat().st_blocks * 512 < 1 << 20
+    assert jellyformat.verify(path).ok
+    with safetensors.safe_open(path, "np") as opened:
+        assert opened.get_slice("a")[32 << 20 : (32 << 20) + 18].tobytes() == b"in the midst of it"
+    jellyformat.strip(path)
+    assert path.stat().st_blocks * 512 < 1 << 20
+    assert hashlib.sha256(path.read_bytes()).digest() == old
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path, repository: Path, open_to_all: None) -> None:
+    """A directory that may not be looked into has perhaps the checkpoint that is searched for."""
+    closed, pipe = tmp_path / "runs" / "closed", tmp_path / "pipe"
+    closed.mkdir(parents=True)
+    if os.geteuid() != 0:
+        closed.chmod(0)
+    else:
+        closed.chmod(0o700)
+    unread: list[tuple[Path | str, errors.JellyError]] = []
+
+    def walk() -> None:
+        assert list(log._files((str(closed.parent),), unread)) == []
+        raise unread[0][1]
+
+    said = as_nobody(walk)
+    closed.chmod(0o700)
+    assert f"there is no permission for {closed} (Permission denied)" in said
+    os.mkfifo(pipe)
+    for command in ("show", "verify"):
+        said = jelly(repository, command, str(pipe), code=5).stderr.decode()
+        assert "is a pipe or socket" in said
+        assert "put what comes out of it into a file first" in said
+
+
+def test_an_empty_file(tmp_path: Path, snap: Snapshot) -> None:
+    """With a container in it, it would be told to be a bare one, and never be empty again."""
+    path = tmp_path / "model.bin"
+    path.touch()
+    assert jellyformat.embed(path, snap) == "sidecar"
+    assert path.read_bytes() == b""
+    assert jellyformat.verify(path).ok
+    jellyformat.strip(path)
+    assert [name for name in names_in(tmp_path) if name != "project"] == ["model.bin"]
 
 
 def test_owner_mode_and_attributes_stay(host: Path, snap: Snapshot) -> None:

@@ -18,7 +18,7 @@ from jellyformat.cli.output import bold, common, json_option, path_text, plural,
 from jellyformat.cli.show import branch, is_dirty, subject, timestamp
 from jellyformat.directories import FILE_NAME, named_by
 from jellyformat.errors import Absent, JellyError, NoFile
-from jellyformat.fileio import missing
+from jellyformat.fileio import explained, missing
 from jellyformat.model import Manifest
 from jellyformat.textdiff import changed
 
@@ -58,7 +58,7 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
 def _log(paths: tuple[str, ...], as_json: bool, stack: ExitStack) -> None:
     entries: list[_Entry] = []
     damaged: list[tuple[Path | str, JellyError]] = []
-    for file in _files(paths):
+    for file in _files(paths, damaged):
         try:
             with ExitStack() as opened:
                 box = opened.enter_context(jellyformat.open(file))
@@ -95,8 +95,13 @@ def _log(paths: tuple[str, ...], as_json: bool, stack: ExitStack) -> None:
         click.echo("no snapshots", err=True)
 
 
-def _files(paths: tuple[str, ...]) -> Iterator[Path | str]:
-    """The files, as paths; those behind URLs as they were named."""
+def _files(paths: tuple[str, ...], unread: list[tuple[Path | str, JellyError]]) -> Iterator[Path | str]:
+    """The files, as paths; those behind URLs as they were named. ``unread`` gets directories that cannot be read."""
+
+    def note(error: OSError) -> None:
+        place = Path(os.fsdecode(error.filename))
+        unread.append((place, explained(error, place, "nothing was changed", output=False)))
+
     for given in paths:
         path = Path(given)
         if "://" in given and not os.path.lexists(path):
@@ -107,7 +112,7 @@ def _files(paths: tuple[str, ...]) -> Iterator[Path | str]:
         if not path.is_dir():
             yield path
             continue
-        for above, directories, names in os.walk(path):
+        for above, directories, names in os.walk(path, onerror=note):
             directories[:] = sorted(name for name in directories if name != ".git")
             if FILE_NAME in names and named_by(Path(above)) is not None:
                 yield Path(above)
