@@ -131,6 +131,8 @@ def check_binding(host: Host | None, extensions: Extensions, *, quick: bool) -> 
             requirement="JF-BND-003",
             hint="the snapshot is whole, but the weights were changed since",
         )
+    if bound.kind == BYTES:  # what weights are in it is not known, nor whether it names other files for them
+        return "the file is, byte for byte, the one that the code was embedded for"
     return f"the weights are those that the code was embedded for: {bound.count} {bound.kind}"
 
 
