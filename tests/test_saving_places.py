@@ -141,3 +141,21 @@ def _write_zip(stream: io.BytesIO) -> None:
     import numpy as np
 
     np.savez(stream, weights=np.arange(1000.0))
+
+
+def test_arguments_by_position(tmp_path: Path, snap: Snapshot) -> None:
+    """The framework's own call may have them so."""
+    import jellyformat_numpy
+    import jellyformat_torch
+    import numpy as np
+    import torch
+
+    path, array = tmp_path / "model.pt", tmp_path / "a.npy"
+    jellyformat_torch.save({"a": 1}, path, pickle, 3, False, snapshot=snap)
+    assert torch.load(path) == {"a": 1}
+    assert path.read_bytes().startswith(b"\x80\x03")
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        jellyformat_numpy.save(array, np.array([{}], dtype=object), False, snapshot=snap)
+    assert not array.exists()
+    jellyformat_numpy.save(array, np.array([{}], dtype=object), True, snapshot=snap)
+    assert jellyformat.verify(array).ok

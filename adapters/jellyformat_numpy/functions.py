@@ -30,7 +30,7 @@ class _Trailer:
 def save(
     file: str | os.PathLike[str] | IO[bytes],
     arr: Any,
-    *,
+    *args: Any,
     snapshot: Snapshot | None = None,
     strict: bool = False,
     **kwargs: Any,
@@ -40,6 +40,7 @@ def save(
     Args:
         file: A path, to which ``.npy`` is added where it has another ending, or a binary file object.
         arr: The array.
+        args: Passed on to ``np.save``: ``allow_pickle`` and so on.
         snapshot: What to put in; by default that of this process (`jellyformat.training`).
         strict: Raise where there can be no snapshot; else that is a warning, and the file is saved without.
         kwargs: Passed on to ``np.save``.
@@ -47,7 +48,7 @@ def save(
     Raises:
         JellyError: with ``strict``, there is no repository, or the capture was refused; the file is as it was.
     """
-    _save(file, ".npy", lambda target: np.save(target, arr, **kwargs), _Trailer(), snapshot, strict)
+    _save(file, ".npy", lambda target: np.save(target, arr, *args, **kwargs), _Trailer(), snapshot, strict)
 
 
 def savez(

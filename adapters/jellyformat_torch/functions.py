@@ -57,7 +57,7 @@ create_jelly_filling = create_snapshot
 def save(
     obj: object,
     f: str | os.PathLike[str] | IO[bytes],
-    *,
+    *torch_save_args: Any,
     snapshot: Snapshot | None = None,
     strict: bool = False,
     ranks: str | None = None,
@@ -72,6 +72,7 @@ def save(
     Args:
         obj: What to save.
         f: A path, or a binary file object open for writing.
+        torch_save_args: Passed on to ``torch.save``: ``pickle_module`` and so on.
         snapshot: What to put in; by default that of this process (`jellyformat.training`).
         strict: Raise what otherwise is a warning; ``f`` is then as it was.
         ranks: Which of the processes that train together take a snapshot, as for `create_snapshot`.
@@ -83,11 +84,11 @@ def save(
     carriers = (f,) if isinstance(f, (str, os.PathLike)) else ()
     taken = training.take(strict=strict, ranks=ranks, carriers=carriers) if snapshot is None else snapshot
     if taken is None:
-        torch.save(obj, cast(Any, f), **torch_save_kwargs)
+        torch.save(obj, cast(Any, f), *torch_save_args, **torch_save_kwargs)
         return
 
     def write(target: Any) -> None:
-        torch.save(obj, target, **torch_save_kwargs)
+        torch.save(obj, target, *torch_save_args, **torch_save_kwargs)
 
     if not isinstance(f, (str, os.PathLike)):
         save_to_stream(cast(BinaryIO, f), write, ADAPTER, taken, strict=strict)
