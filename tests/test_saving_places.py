@@ -20,6 +20,7 @@ import jellyformat
 from jellyformat import errors, saving
 from jellyformat.saving import save_to_stream
 from jellyformat.snapshots import Snapshot
+from jellyformat.training import SnapshotWarning
 
 __all__ = ["open_to_all"]
 OLD, NEW = {"step": 1}, {"step": 2, "weights": os.urandom(5_500_000)}
@@ -141,6 +142,29 @@ def _write_zip(stream: io.BytesIO) -> None:
     import numpy as np
 
     np.savez(stream, weights=np.arange(1000.0))
+
+
+def test_one_after_another_in_a_file_object(tmp_path: Path, snap: Snapshot) -> None:
+    """numpy's manual shows it: `np.load` and, in its old format, `torch.load` read where they stand."""
+    import jellyformat_numpy
+    import jellyformat_torch
+    import numpy as np
+    import torch
+
+    with (tmp_path / "a.npy").open("wb") as file:
+        for number in (1, 2):
+            with pytest.warns(SnapshotWarning, match="another array may follow"):
+                jellyformat_numpy.save(file, np.arange(number), snapshot=snap)
+    with (tmp_path / "a.npy").open("rb") as file:
+        assert [len(np.load(file)) for _ in range(2)] == [1, 2]
+    with (tmp_path / "a.pt").open("wb") as file:
+        for number in (1, 2):
+            with pytest.warns(SnapshotWarning, match="another object may follow"):
+                jellyformat_torch.save([number], file, _use_new_zipfile_serialization=False, snapshot=snap)
+    with (tmp_path / "a.pt").open("rb") as file:
+        assert [torch.load(file) for _ in range(2)] == [[1], [2]]
+    with pytest.raises(errors.RefusedHost), (tmp_path / "b.npy").open("wb") as file:
+        jellyformat_numpy.save(file, np.arange(3), snapshot=snap, strict=True)
 
 
 def test_arguments_by_position(tmp_path: Path, snap: Snapshot) -> None:

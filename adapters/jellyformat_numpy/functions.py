@@ -10,6 +10,7 @@ import numpy as np
 from jellyformat_trailer import plan_trailer
 
 from jellyformat import training
+from jellyformat.errors import RefusedHost
 from jellyformat.host import Append
 from jellyformat.saving import Planner, save_beside, save_to_stream
 from jellyformat.snapshots import Snapshot
@@ -27,6 +28,18 @@ class _Trailer:
         return plan_trailer(source, container, source.size)
 
 
+class _MoreMayFollow:
+    """``np.save`` may be called again for the same file object, and ``np.load`` then reads one array after another."""
+
+    def plan_embed(self, source: Source, container: bytes) -> Append:
+        """Raises RefusedHost."""
+        raise RefusedHost(
+            "in a file object, another array may follow, and nothing can stand between two",
+            requirement="JF-HST-004",
+            hint="name a path",
+        )
+
+
 def save(
     file: str | os.PathLike[str] | IO[bytes],
     arr: Any,
@@ -38,7 +51,8 @@ def save(
     """``np.save`` with a snapshot behind the array: ``np.load``, memory-mapped too, gives the array (SPEC 14.5).
 
     Args:
-        file: A path, to which ``.npy`` is added where it has another ending, or a binary file object.
+        file: A path, to which ``.npy`` is added where it has another ending; or a binary file object, which gets the
+            array alone: more may follow in it.
         arr: The array.
         args: Passed on to ``np.save``: ``allow_pickle`` and so on.
         snapshot: What to put in; by default that of this process (`jellyformat.training`).
@@ -92,6 +106,8 @@ def _save(file: Any, suffix: str, write: Any, adapter: Planner, snapshot: Snapsh
         write(file)
         return
     if not isinstance(file, (str, os.PathLike)):
+        if suffix == ".npy":
+            adapter = _MoreMayFollow()
         save_to_stream(cast(BinaryIO, file), write, adapter, taken, strict=strict)
         return
     path = os.fspath(file)

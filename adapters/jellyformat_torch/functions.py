@@ -9,9 +9,13 @@ from typing import IO, Any, BinaryIO, cast
 import torch
 
 from jellyformat import training
+from jellyformat.errors import RefusedHost
+from jellyformat.host import Append
 from jellyformat.saving import save_beside, save_to_stream
 from jellyformat.snapshots import Snapshot
+from jellyformat.source import Source
 from jellyformat_torch._adapter import ADAPTER
+from jellyformat_torch._legacy import is_legacy
 
 KEY = "jellyformat"
 """The name of the tensor that `create_snapshot` makes."""
@@ -54,6 +58,20 @@ def as_tensor(snap: Snapshot) -> torch.Tensor:
 create_jelly_filling = create_snapshot
 
 
+class _Following:
+    """Puts a snapshot into zips only: ``torch.load`` reads the old format where it stands, and more may follow."""
+
+    def plan_embed(self, source: Source, container: bytes) -> Append:
+        """As ``TorchAdapter.plan_embed``. Raises RefusedHost."""
+        if is_legacy(source):
+            raise RefusedHost(
+                "in a file object, another object may follow one in torch's old format, and nothing can stand between",
+                requirement="JF-HST-004",
+                hint="name a path, or save without _use_new_zipfile_serialization=False",
+            )
+        return ADAPTER.plan_embed(source, container)
+
+
 def save(
     obj: object,
     f: str | os.PathLike[str] | IO[bytes],
@@ -66,7 +84,8 @@ def save(
     """``torch.save`` with a snapshot in the file: ``torch.load`` gives ``obj`` alone (SPEC 14.2).
 
     The snapshot is there first, then a temporary file is written beside ``f`` and moved over it: where saving fails,
-    ``f`` is as it was. A file object is written to only when all is done, from memory. Where no snapshot can be taken
+    ``f`` is as it was. A file object is written to only when all is done, from memory; in torch's old format it gets
+    ``obj`` alone, for more may follow. Where no snapshot can be taken
     or put in, that is a warning and ``obj`` is saved alone.
 
     Args:
@@ -91,7 +110,7 @@ def save(
         torch.save(obj, target, *torch_save_args, **torch_save_kwargs)
 
     if not isinstance(f, (str, os.PathLike)):
-        save_to_stream(cast(BinaryIO, f), write, ADAPTER, taken, strict=strict)
+        save_to_stream(cast(BinaryIO, f), write, _Following(), taken, strict=strict)
     elif Path(f).exists() and not Path(f).is_file():  # a device or pipe can't be replaced
         with open(f, "wb") as stream:
             save_to_stream(stream, write, ADAPTER, taken, strict=strict)

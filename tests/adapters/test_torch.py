@@ -494,8 +494,10 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     return calls
 
 
-@pytest.mark.parametrize("new", [True, False], ids=["zip", "legacy"])
-@pytest.mark.parametrize("into", ["path", "str", "stream", "buffer"])
+@pytest.mark.parametrize(
+    ("into", "new"),
+    [("path", True), ("str", True), ("stream", True), ("buffer", True), ("path", False), ("str", False)],
+)
 def test_save(fakes: list[dict[str, object]], tmp_path: Path, into: str, new: bool) -> None:
     path = tmp_path / "model.pt"
     state = MODEL.state_dict()
