@@ -126,7 +126,7 @@ def test_a_stream_that_takes_a_part_at_a_time(snap: Snapshot) -> None:
         def __init__(self) -> None:
             self.data = b""
 
-        def write(self, data: object) -> int:  # type: ignore[override]
+        def write(self, data: object) -> int:
             self.data += bytes(memoryview(data)[:1000])  # type: ignore[arg-type]
             return min(1000, len(memoryview(data)))  # type: ignore[arg-type]
 
