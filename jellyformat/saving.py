@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 from jellyformat import beside, fileio, lookup, newfile, training
 from jellyformat.binding import SIDECAR
-from jellyformat.errors import JellyError, SystemFailure
+from jellyformat.errors import JellyError, RefusedHost, SystemFailure
 from jellyformat.host import Append, Copy, Plan, Rewrite
 from jellyformat.snapshots import Snapshot
 from jellyformat.source import BytesSource, Source, StreamSource
@@ -56,6 +56,9 @@ def save_beside(
     """
     named = Path(path)
     target = Path(os.path.realpath(path))
+    if named.exists() and not target.exists():
+        _save_without_name(path, write, snapshot, strict=strict)
+        return
     with contextlib.ExitStack() as folders:
         new = _saved(write, target, folders, strict=strict)
         kind = None if snapshot is None else _put_in(new, named, snapshot, strict=strict)
@@ -77,6 +80,18 @@ def save_beside(
         with contextlib.suppress(OSError):  # not every system can sync a directory
             fileio.sync_directory(target.parent)
     newfile.sweep_folders(target.parent)  # only now: what a killed process had saved was the best there was
+
+
+def _save_without_name(
+    path: str | os.PathLike[str], write: Callable[[str], object], snapshot: Snapshot | None, *, strict: bool
+) -> None:
+    """Save to an open file that has no name, such as ``/dev/fd/3`` of one that was deleted: nothing can be renamed."""
+    if snapshot is not None:
+        error = RefusedHost(f"{os.fspath(path)} is an open file without a name", hint="name a path")
+        if strict:
+            raise error
+        training.warn_of_loss(error)
+    write(os.fspath(path))
 
 
 def _saved(write: Callable[[str], object], target: Path, folders: contextlib.ExitStack, *, strict: bool) -> Path:

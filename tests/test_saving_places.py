@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +143,17 @@ def _write_zip(stream: io.BytesIO) -> None:
     import numpy as np
 
     np.savez(stream, weights=np.arange(1000.0))
+
+
+def test_an_open_file_without_a_name(tmp_path: Path, snap: Snapshot) -> None:
+    with tempfile.TemporaryFile(dir=tmp_path) as file:
+        path = f"/dev/fd/{file.fileno()}"
+        with pytest.raises(errors.RefusedHost, match="without a name"):
+            dump(NEW, path, snapshot=snap, strict=True)
+        with pytest.warns(SnapshotWarning, match="without a name"):
+            dump(NEW, path, snapshot=snap)
+        assert pickle.load(file) == NEW
+    assert os.listdir(tmp_path) == []
 
 
 def test_one_after_another_in_a_file_object(tmp_path: Path, snap: Snapshot) -> None:
