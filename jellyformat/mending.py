@@ -52,7 +52,14 @@ def mend_files(path: str | os.PathLike[str], *, dry_run: bool = False) -> list[L
     given = Path(path)
     if given.is_dir():
         found: list[Left] = []
-        for above, folders, names in os.walk(given):
+
+        def note(error: OSError) -> None:
+            if isinstance(error, FileNotFoundError):  # gone since it was listed
+                return
+            place = Path(os.fsdecode(error.filename))
+            found.append(Left(place, f"a directory that cannot be read ({error.strerror})", False))
+
+        for above, folders, names in os.walk(given, onerror=note):
             found += _in_directory(Path(above), names, sorted(folders), dry_run)
             folders[:] = sorted(name for name in folders if name != ".git" and not newfile.FOLDER.fullmatch(name))
         return found

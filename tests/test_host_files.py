@@ -22,7 +22,7 @@ from plans import names_in
 from test_story import jelly
 
 import jellyformat
-from jellyformat import atomic, errors
+from jellyformat import atomic, errors, mending
 from jellyformat.cli import log
 from jellyformat.snapshots import Snapshot
 
@@ -178,9 +178,15 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, repository: Path, open_to_a
         assert list(log._files((str(closed.parent),), unread)) == []
         raise unread[0][1]
 
-    said = as_nobody(walk)
+    def mend() -> None:
+        (left,) = mending.mend_files(closed.parent)
+        assert not left.mended
+        raise errors.SystemFailure(f"{left.path}: {left.what}")
+
+    said, mended = as_nobody(walk), as_nobody(mend)
     closed.chmod(0o700)
     assert f"there is no permission for {closed} (Permission denied)" in said
+    assert f"{closed}: a directory that cannot be read (Permission denied)" in mended
     os.mkfifo(pipe)
     for command in ("show", "verify"):
         said = jelly(repository, command, str(pipe), code=5).stderr.decode()

@@ -99,6 +99,8 @@ def _files(paths: tuple[str, ...], unread: list[tuple[Path | str, JellyError]]) 
     """The files, as paths; those behind URLs as they were named. ``unread`` gets directories that cannot be read."""
 
     def note(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):  # gone since it was listed
+            return
         place = Path(os.fsdecode(error.filename))
         unread.append((place, explained(error, place, "nothing was changed", output=False)))
 
