@@ -117,6 +117,10 @@ def bindings() -> list[tuple[str, str, str, str]]:
         (weights, "    return sorted(set(leaves))", "    return sorted(leaves)", "weights/zip-twice"),
         (weights, "CHUNK = 4 << 20", "CHUNK = 8 << 20", "weights/zip-piece"),
         ("directories.py", "if file != directory.file and fileio", "if fileio", "weights/directory"),
+        ("directories.py", "if not is_name or not fileio.is_file(path / name):", "if not is_name:", "JF-BND-008"),
+        ("directories.py", 'not {"/", "\\0"} & set(name)', "True", "JF-BND-008"),
+        ("directories.py", " if all(isinstance(name, str) for name in names) else None", "", "JF-BND-008"),
+        ("directories.py", "            return index.name", "            continue", "JF-BND-008"),
         ("snapshots.py", "    if difference:\n", "    if False:\n", "JF-BND-006"),
     ]
 

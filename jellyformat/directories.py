@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ FILE_NAME = "jellyformat.jelly"
 DCP, HUGGING_FACE, ORBAX, OTHER = "dcp", "huggingface", "orbax", "other"
 _CONFIGS = ("config.json", "adapter_config.json")
 _INDEX_HEAD = 1 << 16
+_INDEX_BYTES = 1 << 26
+"""An index of more bytes is not read: those of models with a trillion weights have twenty million."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,35 @@ def weight_files(path: Path) -> Iterator[Path]:
         if found:
             yield from found
             return
+
+
+def missing_file(path: Path) -> str | None:
+    """A file that an index in a Hugging Face folder names and that is not in the folder; None where all are.
+
+    An index that cannot be read as one names itself.
+    """
+    for index in sorted(entry for entry in path.iterdir() if is_index(entry)):
+        names = _indexed(index)
+        if names is None:
+            return index.name
+        for name in sorted(names):
+            is_name = name and not {"/", "\0"} & set(name) and name.encode("utf-8", "replace").decode() == name
+            if not is_name or not fileio.is_file(path / name):
+                return name
+    return None
+
+
+def _indexed(index: Path) -> set[str] | None:
+    """The files that an index names; None where it cannot be read as one."""
+    try:
+        with registry.opened(index) as fd:
+            source = FileSource.of(fd)
+            if source.size > _INDEX_BYTES:
+                return None
+            names = list(json.loads(source.read_at(0, source.size))["weight_map"].values())
+    except (JellyError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return {name for name in names if isinstance(name, str)} if all(isinstance(name, str) for name in names) else None
 
 
 def data_files(directory: Directory) -> Iterator[tuple[bytes, Path]]:

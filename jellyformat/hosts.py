@@ -15,6 +15,7 @@ from jellyformat.directories import Directory
 from jellyformat.errors import BindingMismatch, FormatError, Refused, RefusedHost
 from jellyformat.host import Adapter, Carried, Copy, Rewrite, Truncate
 from jellyformat.lookup import Extensions, Holding, Named
+from jellyformat.paths import show_name
 from jellyformat.source import CHUNK, BytesSource, FileSource, Joined, Source, StreamSource, Window, read_exactly
 from jellyformat.weights import BYTES, ENTRIES, FILES, TENSORS, Leaf, Weighing, Weight, hash_weights
 
@@ -180,6 +181,14 @@ def _bind_directory(directory: Directory) -> Binding:
     """The binding to all files of a directory that hold weights, one after another."""
     leaves: list[Leaf] = []
     if directory.kind == directories.HUGGING_FACE:
+        missing = directories.missing_file(directory.path)
+        if missing is not None:
+            raise RefusedHost(
+                f"not all weights of {directory.path} can be bound to: "
+                f"{show_name(missing.encode('utf-8', 'replace'))} is not among its files, or no index",
+                requirement="JF-BND-008",
+                hint="nothing was changed; embed without --bind, or name the files with weights one by one",
+            )
         kind = ENTRIES
         for path in directories.weight_files(directory.path):
             with registry.opened(path) as fd:

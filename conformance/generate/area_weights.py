@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from conformance.generate import area_gguf, area_onnx, derive
-from conformance.generate.area_directory import DCP, FILE, KINDS, ORBAX
+from conformance.generate.area_directory import DCP, FILE, KINDS, ORBAX, TENSORS
 from conformance.generate.area_hdf5 import block, hdf5
 from conformance.generate.area_safetensors import (
     DATA,
@@ -25,7 +25,7 @@ from conformance.generate.trailers import trailer
 from conformance.generate.weights import PIECE, Map, Weight, binding, entries, whole, zeros
 from conformance.generate.zips import DEFLATED, Item, Zip, embedded
 
-BROKEN, REFUSED = "JF-BND-004", "JF-BND-007"
+BROKEN, REFUSED, PARTIAL = "JF-BND-004", "JF-BND-007", "JF-BND-008"
 W = Weight(b"w", DATA, "F32", (2,))
 NPZ = entries((b"a.npy", b"\x93NUMPY a"), (b"b.npy", b"\x93NUMPY b"))
 TORCH_ITEMS = [(item.name.partition(b"/")[2], item.data) for item in torch().items]
@@ -252,6 +252,39 @@ def _directories(area: Area) -> None:
     }  # fmt: skip
     for name, (why, place, expect) in cases.items():
         _weights(area, f"directory-{name}", "JF-BND-001", f"a directory: {why}", "directory", place, expect)
+    _indexes(area)
+
+
+def _indexes(area: Area) -> None:
+    """Directories whose index names the files with weights."""
+
+    def place(text: bytes) -> Place:
+        return {"model.safetensors.index.json": text, "model.safetensors": TENSORS}
+
+    expect = binding("tensors", W)
+    good = place(b'{"weight_map": {"w": "model.safetensors"}}')
+    _weights(area, "directory-index", PARTIAL, "an index that names a file in the directory", "directory", good, expect)
+    cases = {
+        "missing": (
+            "a file that is not there",
+            b'{"weight_map": {"v": "model.safetensors", "w": "other.safetensors"}}',
+        ),
+        "below": ("a file in a subdirectory", b'{"weight_map": {"w": "sub/model.safetensors"}}'),
+        "above": ("a file that is not in the directory", b'{"weight_map": {"w": "../p/model.safetensors"}}'),
+        "empty": ("a file without a name", b'{"weight_map": {"w": ""}}'),
+        "number": ("what is no name", b'{"weight_map": {"w": 1}}'),
+        "list": ("no map", b'{"weight_map": ["model.safetensors"]}'),
+        "text": ("no JSON", b'{"weight_map": {'),
+        "surrogate": ("half a character", b'{"weight_map": {"w": "\\ud800"}}'),
+    }
+    for name, (why, text) in cases.items():
+        files = place(text)
+        if name == "below":
+            files["sub/model.safetensors"] = TENSORS
+        _weights(
+            area, f"directory-index-{name}", PARTIAL, f"an index that names {why}", "directory", files,
+            error("refused.host", PARTIAL),
+        )  # fmt: skip
 
 
 def _broken(area: Area) -> None:
