@@ -71,6 +71,7 @@ def test_every_command(repository: Path) -> None:
     assert (shown["host"], shown["digest"], shown["snapshot_id"]) == ("sidecar", told["digest"], told["snapshot_id"])
     assert "runs.json" not in jelly(repository, "ls", "runs.json").stdout.decode().split()
     assert jelly(repository, "cat", "runs.json", "model.py").stdout == b"hidden = 16\n"
+    assert jelly(repository, "cat", "runs.json", ".//./model.py").stdout == b"hidden = 16\n"
     assert b"+line fifty" in jelly(repository, "diff", "runs.json").stdout
     assert json.loads(jelly(repository, "verify", "runs.json", "--json").stdout)["ok"]
     logged = json.loads(jelly(repository, "log", ".", "--json").stdout)

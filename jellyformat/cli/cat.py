@@ -16,6 +16,9 @@ from jellyformat.cli.output import common, write_bytes
 @common
 def command(file: str, path: str) -> None:
     """The bytes of PATH in the snapshot in FILE, as they were on disk."""
+    name = os.fsencode(path)
+    while name.startswith(b"./"):  # as shells complete it
+        name = name[2:].lstrip(b"/")
     with jellyformat.open(file) as box:
-        content = box.read(os.fsencode(path))
+        content = box.read(name)
     write_bytes(content)
