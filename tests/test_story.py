@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -97,6 +98,16 @@ def jelly(directory: Path, *arguments: str, code: int = 0) -> subprocess.Complet
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert b"Traceback" not in done.stderr
     return done
+
+
+def test_demo(tmp_path: Path) -> None:
+    """It checks itself; in a locale that knows ASCII alone too."""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "jellyformat", "demo"]
+    done = subprocess.run(command, env=os.environ | ascii_only, capture_output=True, check=True)
+    for step in (b"saved model.pt", b"tensors loaded by torch", b"hidden is 32 again", b"bit for bit"):
+        assert step in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])

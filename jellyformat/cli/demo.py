@@ -67,7 +67,7 @@ def framework() -> str:
 @click.option("--keep", is_flag=True, help="Leave the directory there, to look around.")
 @common
 def command(keep: bool) -> None:
-    """The whole story: train, embed, verify, show, and get the files back."""
+    """The whole story: train, embed, verify, show, get the files back, restore and undo."""
     directory = Path(tempfile.mkdtemp(prefix="jellyformat-demo-"))
     try:
         _story(directory)
@@ -109,16 +109,32 @@ def _story(directory: Path) -> None:
     _run(elsewhere, "diff", checkpoint)
     _run(elsewhere, "export", checkpoint, "code")
     names = ["train.py", "model.py", "notes.md"]
-    _, different, missing = filecmp.cmpfiles(repository, elsewhere / "code", names, shallow=False)
-    if different or missing:
-        raise click.ClickException(f"these files did not come back: {different + missing}")
+    _same(repository, elsewhere / "code", names)
     click.echo("   train.py, model.py and notes.md are back, byte for byte")
 
-    _title("6. And without it again")
+    _title("6. Meanwhile the project has gone on. Back to the state that made the checkpoint, and forth again")
+    (repository / "model.py").write_text("hidden = 64  # worse\n")
+    (repository / "notes.md").unlink()
+    _run(repository, "restore", checkpoint)
+    _same(repository, elsewhere / "code", names)
+    click.echo("   hidden is 32 again, and the note is there")
+    _run(repository, "undo")
+    if (repository / "model.py").read_text() != "hidden = 64  # worse\n" or (repository / "notes.md").exists():
+        raise click.ClickException("undo did not give back what was there")
+    click.echo("   and all is as it was before the restore")
+
+    _title("7. And without it again")
     _run(elsewhere, "strip", checkpoint)
     if (elsewhere / checkpoint).read_bytes() != original:
         raise click.ClickException("strip did not give the original bytes")
     click.echo("   the checkpoint is what it was, bit for bit")
+
+
+def _same(one: Path, two: Path, names: list[str]) -> None:
+    """Files have to be the same in two directories."""
+    _, different, missing = filecmp.cmpfiles(one, two, names, shallow=False)
+    if different or missing:
+        raise click.ClickException(f"these files did not come back: {different + missing}")
 
 
 def _make_repository(repository: Path, name: str, checkpoint: str) -> None:
