@@ -107,7 +107,7 @@ def test_demo(tmp_path: Path) -> None:
     done = subprocess.run(command, env=os.environ | ascii_only, capture_output=True, check=True)
     for step in (b"saved model.pt", b"tensors loaded by torch", b"hidden is 32 again", b"bit for bit"):
         assert step in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("jellyformat-demo-*")) == []
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
