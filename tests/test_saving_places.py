@@ -9,7 +9,7 @@ import pickle
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,15 +65,9 @@ def test_a_mount_point(mounted: Path, snap: Snapshot) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(disk_of: Callable[[str], Path]) -> Path:
     """A filesystem of ten megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("only root can mount")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    return disk_of("10m")
 
 
 def test_no_room_for_two(small_disk: Path, snap: Snapshot) -> None:

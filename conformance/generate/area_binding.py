@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.generate import area_onnx
-from conformance.generate.area_directory import DCP, FILE, TENSORS
+from conformance.generate.area_directory import DCP, FILE, TENSORS, Place
 from conformance.generate.area_hdf5 import block, hdf5
 from conformance.generate.area_safetensors import (
     DATA,
@@ -21,8 +21,6 @@ from conformance.generate.trailers import trailer
 from conformance.generate.weights import Map, Weight, binding, bound, entries, whole
 from conformance.generate.wire import Value
 from conformance.generate.zips import DEFLATED, Item, Zip, embedded
-
-Place = dict[str, bytes]
 
 
 def make() -> Area:

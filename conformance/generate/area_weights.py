@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from conformance.generate import area_gguf, area_onnx, derive
-from conformance.generate.area_directory import DCP, FILE, KINDS, ORBAX, TENSORS
+from conformance.generate.area_directory import DCP, FILE, KINDS, ORBAX, TENSORS, Place
 from conformance.generate.area_hdf5 import block, hdf5
 from conformance.generate.area_safetensors import (
     DATA,
@@ -31,7 +31,6 @@ NPZ = entries((b"a.npy", b"\x93NUMPY a"), (b"b.npy", b"\x93NUMPY b"))
 TORCH_ITEMS = [(item.name.partition(b"/")[2], item.data) for item in torch().items]
 TORCH = entries(*TORCH_ITEMS)
 ENCRYPTED = Item(b"c", b"c", local={"flags": 1}, central={"flags": 1})
-Place = dict[str, bytes]
 
 
 def make() -> Area:
