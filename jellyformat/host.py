@@ -16,6 +16,8 @@ from jellyformat.source import Source, Window, read_exactly
 
 END_MAGIC = b"\x0a\x0d\x59\x4c\x4c\x45\x4a\x89"
 LOCATOR_LENGTH = 64
+BESIDE = "without -o, embed puts the snapshot into FILE.jelly beside it"
+"""The hint of a refusal after which that is done (SPEC 14.6)."""
 ZIP_END_REACH = 65_557
 """A zip end record (22 bytes) and the longest comment: as far from the end as one can begin."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jellyformat.errors import Refused, RefusedHost
-from jellyformat.host import Carried, Plan
+from jellyformat.host import BESIDE, Carried, Plan
 from jellyformat.source import Source
 from jellyformat.weights import TENSORS, Weight
 from jellyformat_flax.leaves import read_weights
@@ -33,7 +33,7 @@ class FlaxAdapter:
         raise RefusedHost(
             "this is a msgpack file of flax: flax fails on whatever is put into it, so the file was not touched",
             requirement="JF-HST-004",
-            hint="without -o, embed puts the snapshot into FILE.jelly beside it",
+            hint=BESIDE,
         )
 
     def plan_strip(self, source: Source, carried: Carried) -> Plan:

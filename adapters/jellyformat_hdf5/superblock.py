@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jellyformat.errors import BadHost, RefusedHost
+from jellyformat.host import BESIDE
 from jellyformat.source import Source
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -55,7 +56,7 @@ class Superblock:
                 raise RefusedHost(
                     f"the addresses of this HDF5 file cannot be moved by {by} bytes; the file was not touched",
                     requirement="JF-HDF-004",
-                    hint="without -o, embed puts the snapshot into FILE.jelly beside it",
+                    hint=BESIDE,
                 )
             raw[offset : offset + self.width] = address.to_bytes(self.width, "little")
         if self.version >= 2:
@@ -96,7 +97,7 @@ def read_superblock(source: Source, offset: int) -> Superblock:
         raise RefusedHost(
             "this HDF5 file is one of several that belong together (a split or a family of files)",
             requirement="JF-HDF-004",
-            hint="nothing was changed; without -o, embed puts the snapshot into FILE.jelly beside it",
+            hint=f"nothing was changed; {BESIDE}",
         )
     # a base address that is not where the superblock stands: a file that was moved, by the specification
     if found.end - found.base > source.size - offset:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jellyformat.container import HEADER_LENGTH, MAGIC
 from jellyformat.errors import BadHost, RefusedHost
-from jellyformat.host import Append, Carried, Copy, Plan, Rewrite, Segment, Truncate
+from jellyformat.host import BESIDE, Append, Carried, Copy, Plan, Rewrite, Segment, Truncate
 from jellyformat.source import Source, Window
 from jellyformat_onnx.appending import appending
 from jellyformat_onnx.message import FIELD, TAG, Field, NotAMessage, encode_field, is_onnx, walk
@@ -54,7 +54,7 @@ class OnnxAdapter:
                 f"the ONNX model would have {own + len(field)} bytes, more than its readers take; "
                 "the file was not touched",
                 requirement="JF-HST-004",
-                hint="without -o, embed puts the snapshot into FILE.jelly beside it",
+                hint=BESIDE,
             )
         back: tuple[tuple[int, bytes], ...] = ()
         if present is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jellyformat.errors import RefusedHost
-from jellyformat.host import Carried, Copy, Rewrite, Segment, Splice
+from jellyformat.host import BESIDE, Carried, Copy, Rewrite, Segment, Splice
 from jellyformat.source import Source
 from jellyformat.weights import TENSORS, Weight
 from jellyformat_safetensors.header import (
@@ -164,7 +164,7 @@ def _with_tensor(own: Header, data: Copy, container: bytes) -> Rewrite:
             f"the safetensors header would have {len(text)} bytes, more than its readers take; "
             "the file was not touched",
             requirement="JF-HST-004",
-            hint="without -o, embed puts the snapshot into FILE.jelly beside it",
+            hint=BESIDE,
         )
     return _rewrite(text, data, container)
 

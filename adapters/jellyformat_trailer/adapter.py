@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jellyformat.errors import Refused, RefusedHost
-from jellyformat.host import Append, Carried, Truncate
+from jellyformat.host import BESIDE, Append, Carried, Truncate
 from jellyformat.source import Source
 from jellyformat_trailer.carry import find_trailer, plan_trailer
 from jellyformat_trailer.refuse import own_bytes, refusal
-
-_BESIDE = "without -o, embed puts the snapshot into FILE.jelly beside it"
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class TrailerAdapter:
             raise RefusedHost(
                 f"this is {broken}: its readers fail on a container behind its end, so the file was not touched",
                 requirement="JF-HST-004",
-                hint=_BESIDE,
+                hint=BESIDE,
             )
         return plan_trailer(source, container, keep)
 

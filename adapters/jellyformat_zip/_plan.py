@@ -6,7 +6,7 @@ import zlib
 from dataclasses import replace
 
 from jellyformat.errors import BadHost, RefusedHost
-from jellyformat.host import Append, Carried, Truncate, locator
+from jellyformat.host import BESIDE, Append, Carried, Truncate, locator
 from jellyformat.source import BytesSource, Source, Window
 from jellyformat_zip._find import HEX_LENGTH, LISTED_NAME, find_located, is_listed_name, root_of
 from jellyformat_zip._records import (
@@ -58,7 +58,7 @@ def plan_append(source: Source, container: bytes, *, listed: bool) -> Append:
         raise RefusedHost(
             f"the zip's comment has {len(original.comment)} bytes, which leaves no room for the {HEX_LENGTH} needed",
             requirement="JF-HST-004",
-            hint="nothing was changed; without -o, embed puts the snapshot into FILE.jelly beside it",
+            hint=f"nothing was changed; {BESIDE}",
         )
     directory, entries, root, flags = _own_directory(host, original)
     local = added = b""
@@ -115,7 +115,7 @@ def _check_tail(tail: bytes, archive: Archive, offset: int) -> None:
             "the zip's comment holds an end record of its own, so that readers would disagree on what the file is",
             requirement="JF-HST-004",
             offset=offset,
-            hint="nothing was changed; without -o, embed puts the snapshot into FILE.jelly beside it",
+            hint=f"nothing was changed; {BESIDE}",
         )
 
 
