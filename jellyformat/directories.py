@@ -126,7 +126,7 @@ def _indexed(index: Path) -> set[str] | None:
             names = list(json.loads(source.read_at(0, source.size))["weight_map"].values())
     except (JellyError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return {name for name in names if isinstance(name, str)} if all(isinstance(name, str) for name in names) else None
+    return set(names) if all(isinstance(name, str) for name in names) else None
 
 
 def data_files(directory: Directory) -> Iterator[tuple[bytes, Path]]:

@@ -138,12 +138,34 @@ def missing(path: Path) -> NoFile:
 
 
 def read_optional(path: bytes) -> bytes | None:
-    """A file's bytes; None where there is none."""
+    """The content of a file; None where there is none. A FIFO or device, which may never end, is none."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_regular(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+
+
+def read_regular(path: bytes, flags: int = os.O_RDONLY | os.O_NOFOLLOW) -> bytes:
+    """The content of a regular file; a link is not followed unless ``flags`` say so.
+
+    Raises:
+        OSError: it is not there, not readable, or something else.
+    """
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):  # looked at first: Python leaves the descriptor of a directory open
+        os.close(fd)
+        raise IsADirectoryError(os.fsdecode(path))
+    with open(fd, "rb") as file:
+        return file.read()
+
+
+def list_optional(directory: bytes) -> list[bytes]:
+    """The names in a directory, sorted; none where there is none."""
+    try:
+        with os.scandir(directory) as found:
+            return sorted(entry.name for entry in found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def is_file(path: Path) -> bool:

@@ -97,8 +97,11 @@ class Journal:
 
         Raises OSError.
         """
-        source = FileSource.of(host)
-        return source.size == size and fingerprint(source, self.keep) == self.mark
+        return os.fstat(host).st_size == size and self.is_of(host)
+
+    def is_of(self, host: int) -> bool:
+        """Whether the host's own bytes are as they were, by their fingerprint. Raises OSError."""
+        return fingerprint(FileSource.of(host), self.keep) == self.mark
 
     def set_done(self, done: bool) -> None:
         """Say, lastingly, whether the change is complete. Raises OSError."""
@@ -229,7 +232,7 @@ def found(path: Path, fd: int, host: int) -> tuple[str, Callable[[], None] | Non
         return NEVER_FINISHED, None
     if done:
         return COMPLETED, None
-    if inode != os.fstat(host).st_ino or fingerprint(FileSource.of(host), journal.keep) != journal.mark:
+    if inode != os.fstat(host).st_ino or not journal.is_of(host):
         return REPLACED, None
     what = f"a change was broken off; the file is as it was before, {journal.size} bytes"
     return what, partial(journal.roll_back, host)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from jellyformat.errors import NoRepository, RefusedRepository
+from jellyformat.fileio import read_optional
 from jellyformat.gitconfig import read_config
 
 
@@ -84,7 +84,7 @@ def _pointed_to(directory: bytes) -> bytes | None:
     """Where a file ``.git`` in ``directory`` points to; None where there is no such file."""
     if not os.path.isfile(directory + b"/.git"):
         return None
-    text = read_file(directory + b"/.git") or b""
+    text = read_optional(directory + b"/.git") or b""
     if not text.startswith(b"gitdir: "):
         return None
     return os.path.normpath(os.path.join(directory, text[8:].rstrip(b"\r\n")))
@@ -108,7 +108,7 @@ def layout_at(directory: bytes) -> Layout | None:
 
 def _layout(git_dir: bytes, worktree: bytes | None) -> Layout:
     """The layout of a repository that was found; its own configuration may name another worktree, or none."""
-    common = read_file(git_dir + b"/commondir")
+    common = read_optional(git_dir + b"/commondir")
     if common is not None:
         return Layout(git_dir, os.path.normpath(os.path.join(git_dir, common.rstrip(b"\r\n"))), worktree)
     config = read_config([git_dir + b"/config"])
@@ -122,28 +122,6 @@ def _layout(git_dir: bytes, worktree: bytes | None) -> Layout:
 def _is_git_dir(path: bytes) -> bool:
     if not (os.path.isfile(path + b"/HEAD") or os.path.islink(path + b"/HEAD")):
         return False
-    common = read_file(path + b"/commondir")
+    common = read_optional(path + b"/commondir")
     base = path if common is None else os.path.join(path, common.rstrip(b"\r\n"))
     return os.path.isdir(base + b"/objects") and os.path.isdir(base + b"/refs")
-
-
-def read_file(path: bytes) -> bytes | None:
-    """The content of a file; None where there is none. A FIFO or device, which may never end, is none."""
-    try:
-        return read_regular(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-
-
-def read_regular(path: bytes, flags: int = os.O_RDONLY | os.O_NOFOLLOW) -> bytes:
-    """The content of a regular file; a link is not followed unless ``flags`` say so.
-
-    Raises:
-        OSError: it is not there, not readable, or something else.
-    """
-    fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):  # looked at first: Python leaves the descriptor of a directory open
-        os.close(fd)
-        raise IsADirectoryError(os.fsdecode(path))
-    with open(fd, "rb") as file:
-        return file.read()

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jellyformat.attributes import unquote
+from jellyformat.fileio import list_optional
 from jellyformat.objects import KIND_NAMES, OID_LENGTH, object_id
 
 _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
@@ -44,7 +45,7 @@ class ObjectStore:
         self._packs = [
             _Pack(os.path.join(place, b"pack", name[:-4]), self._length)
             for place in self._directories
-            for name in _listed(os.path.join(place, b"pack"))
+            for name in list_optional(os.path.join(place, b"pack"))
             if name.endswith(b".idx")
         ]
         self._cache: OrderedDict[tuple[int, int], tuple[int, bytes]] = OrderedDict()
@@ -323,13 +324,6 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 def _mapped(path: bytes) -> mmap.mmap:
     with open(path, "rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _listed(directory: bytes) -> list[bytes]:
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _with_alternates(directory: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from jellyformat import fileio
-from jellyformat.fileio import read_optional
+from jellyformat.fileio import list_optional, read_optional
 from jellyformat.manifest import is_ref
 
 _ROOT = b"refs/jellyformat/"
@@ -86,7 +86,7 @@ def roots(git_dir: bytes, common_dir: bytes, length: int) -> set[bytes]:
     Our refs are not among them, nor is HEAD of ``git_dir``.
     """
     texts = [oid for name, oid in _packed(common_dir).items() if not name.startswith(_ROOT)]
-    worktrees = [common_dir + b"/worktrees/" + name for name in _names(common_dir + b"/worktrees")]
+    worktrees = [common_dir + b"/worktrees/" + name for name in list_optional(common_dir + b"/worktrees")]
     for place in (common_dir, *worktrees):
         if not _is_same(place, git_dir):
             texts.append(read_optional(place + b"/HEAD") or b"")
@@ -100,13 +100,6 @@ def roots(git_dir: bytes, common_dir: bytes, length: int) -> set[bytes]:
 
 def _is_same(one: bytes, two: bytes) -> bool:
     return os.path.realpath(one) == os.path.realpath(two)
-
-
-def _names(directory: bytes) -> list[bytes]:
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def write_ref(directory: bytes, name: str, commit: bytes) -> None:

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from jellyformat.attributes import Attributes
 from jellyformat.errors import RefusedRepository
+from jellyformat.fileio import read_optional, read_regular
 from jellyformat.gitconfig import Conditions, GitConfig, given_values, read_config, user_directory, user_files
 from jellyformat.gitindex import Entry, parse_index
 from jellyformat.gitindex import Index as GitIndex
 from jellyformat.ignore import Ignore
-from jellyformat.layout import Layout, find, layout_at, read_file, read_regular
+from jellyformat.layout import Layout, find, layout_at
 from jellyformat.manifest import is_ref
 from jellyformat.model import Head, Operation
 from jellyformat.objects import OID_LENGTH
 from jellyformat.packs import ObjectStore
 
-__all__ = ["Layout", "Repository", "find", "layout_at", "read_regular"]
+__all__ = ["Layout", "Repository", "find", "layout_at"]
 
 _KNOWN_EXTENSIONS = {
     f"extensions.{name}"
@@ -97,7 +98,7 @@ class Repository:
         return read_config(paths, conditions)
 
     def _branch(self) -> bytes | None:
-        text = (read_file(self.layout.git_dir + b"/HEAD") or b"").strip()
+        text = (read_optional(self.layout.git_dir + b"/HEAD") or b"").strip()
         return text[4:].strip() if text.startswith(b"ref:") else None
 
     @property
@@ -136,7 +137,7 @@ class Repository:
         Raises:
             RefusedRepository: it cannot be understood.
         """
-        text = read_file(self.layout.git_dir + b"/HEAD")
+        text = read_optional(self.layout.git_dir + b"/HEAD")
         if text is None:
             raise RefusedRepository(f"{self.name} has no HEAD", hint="nothing was changed; `git fsck` says more")
         ref, oid = self._resolve(text, 5)
@@ -149,14 +150,14 @@ class Repository:
         name = text[4:].strip()
         if not is_ref(name) or depth == 0:
             raise RefusedRepository(f"HEAD of {self.name} names {name!r}", hint="nothing was changed")
-        found = read_file(self.layout.git_dir + b"/" + name) or read_file(self.layout.common_dir + b"/" + name)
+        found = read_optional(self.layout.git_dir + b"/" + name) or read_optional(self.layout.common_dir + b"/" + name)
         if found is None:
             return name, self._packed().get(name)
         return name, self._resolve(found, depth - 1)[1]
 
     def _packed(self) -> dict[bytes, bytes]:
         refs: dict[bytes, bytes] = {}
-        for line in (read_file(self.layout.common_dir + b"/packed-refs") or b"").splitlines():
+        for line in (read_optional(self.layout.common_dir + b"/packed-refs") or b"").splitlines():
             if not line.startswith((b"#", b"^")):
                 oid, _, name = line.partition(b" ")
                 refs[name] = self._oid(oid)
@@ -173,7 +174,7 @@ class Repository:
 
     def shallow(self) -> frozenset[bytes]:
         """The commits whose parents the repository does not have (its ``shallow`` file)."""
-        text = read_file(self.layout.common_dir + b"/shallow") or b""
+        text = read_optional(self.layout.common_dir + b"/shallow") or b""
         return frozenset(self._oid(line) for line in text.split())
 
     def operation(self) -> Operation | None:
@@ -182,12 +183,12 @@ class Repository:
             path = self.layout.git_dir + b"/" + name
             if os.path.lexists(path):
                 heads = () if kind in ("rebase", "am", "bisect") else self._heads(path)
-                message = None if kind == "bisect" else read_file(self.layout.git_dir + b"/MERGE_MSG")
+                message = None if kind == "bisect" else read_optional(self.layout.git_dir + b"/MERGE_MSG")
                 return Operation(kind, heads, message)
         return None
 
     def _heads(self, path: bytes) -> tuple[bytes, ...]:
-        heads = tuple(self._oid(line) for line in (read_file(path) or b"").split())
+        heads = tuple(self._oid(line) for line in (read_optional(path) or b"").split())
         if not heads:
             raise RefusedRepository(
                 f"{os.fsdecode(path)} names no commit",
@@ -200,13 +201,13 @@ class Repository:
     def index(self) -> tuple[GitIndex, int] | None:
         """The index, and its modification time in nanoseconds; None where there is none yet."""
         path = self.layout.git_dir + b"/index"
-        data = read_file(path)
+        data = read_optional(path)
         if data is None:
             return None
         return parse_index(data, self.oid_length, self._shared_index), os.stat(path).st_mtime_ns
 
     def _shared_index(self, name: str) -> bytes:
-        data = read_file(self.layout.git_dir + b"/sharedindex." + name.encode())
+        data = read_optional(self.layout.git_dir + b"/sharedindex." + name.encode())
         if data is None:
             raise RefusedRepository(
                 f"the shared index of {self.name} is missing", hint="nothing was changed; `git fsck` says more"
@@ -270,7 +271,7 @@ class Repository:
 def _rules_file(path: bytes) -> bytes:
     """The content of a file of rules outside of the worktree; empty where there is none."""
     try:
-        return read_file(path) or b""
+        return read_optional(path) or b""
     except OSError:
         return b""
 
