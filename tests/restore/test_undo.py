@@ -201,6 +201,19 @@ def test_git_at_work(repo: Repo, tmp_path: Path) -> None:
     assert images.differences(before, images.image(repo.path)) == []
 
 
+def test_a_fifo_for_rules(repo: Repo, tmp_path: Path) -> None:
+    """Whoever reads one waits for ever."""
+    file = elsewhere(tmp_path)
+    place = repo.path / ".git" / "info" / "exclude"
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    before = images.image(repo.path)
+    jellyformat.restore(file, repo.path)
+    jellyformat.undo(repo.path)
+    assert images.differences(before, images.image(repo.path)) == []
+
+
 def test_git_at_work_for_a_moment(repo: Repo, tmp_path: Path) -> None:
     """An editor that asks `git status` holds the index's lock now and then."""
     file = elsewhere(tmp_path)
