@@ -14,16 +14,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from jellyformat import binding, blocks, directories, hosts, lookup, manifest, msgpack, registry, snapshots
-from jellyformat.blocks import BlockWriter
-from jellyformat.container import ObjectRecord
-from jellyformat.directories import Directory
+from jellyformat import snapshots
 from jellyformat.errors import FormatError, JellyError, RefusedPath, SystemFailure, Usage
-from jellyformat.exporter import export
-from jellyformat.model import HISTORY, STATE, Manifest
-from jellyformat.msgpack import Value
-from jellyformat.objects import KIND_NAMES
-from jellyformat.reader import Container, open_container
+from jellyformat.exports.files import export
+from jellyformat.format import blocks, manifest, msgpack
+from jellyformat.format.blocks import BlockWriter
+from jellyformat.format.container import Container
+from jellyformat.format.model import HISTORY, STATE, Manifest
+from jellyformat.format.msgpack import Value
+from jellyformat.format.objects import KIND_NAMES
+from jellyformat.format.records import KINDS, ObjectRecord
+from jellyformat.hosts import binding, directories, lookup, registry, ties
+from jellyformat.hosts.directories import Directory
+from jellyformat.hosts.open import open_container
 from jellyformat.snapshots import Snapshot
 from jellyformat.verifier import verify
 from jellyformat.version import __version__
@@ -61,7 +64,7 @@ _OPTIONS = {
 }
 _WITHOUT_OUT = ("embed", "strip")
 """Commands that change what lies beside the file, or in the directory, themselves."""
-_KINDS = {name.decode(): kind for kind, name in KIND_NAMES.items()}
+_KINDS = {KIND_NAMES[kind].decode(): kind for kind in KINDS}
 
 
 def to_json(value: Any) -> Any:
@@ -109,6 +112,7 @@ def decode(path: Path) -> dict[str, Any]:
 
 
 def _files(box: Container) -> list[dict[str, Any]] | None:
+    box.pool.decode((STATE, HISTORY))  # of a thin container, what the state names may lie in either
     try:
         files = box.files()
     except FormatError:
@@ -129,7 +133,7 @@ def encode(logical: Path, out: Path) -> None:
     parts: Manifest = manifest.decode(msgpack.encode({**value, "blocks": []}))
     written: list[blocks.Written] = []
     for kind in (STATE, HISTORY):
-        writer = BlockWriter(kind)
+        writer = BlockWriter(kind, blocks.prefix_of(written) if kind == HISTORY else None)
         for item in wanted["objects"]:
             if item["block"] == kind:
                 content = from_json(item["content"])
@@ -154,11 +158,11 @@ def weights(path: Path) -> dict[str, Any]:
     """The binding to a host's weights."""
     with lookup.named(path) as named:
         if isinstance(named.place, Directory):
-            host = hosts.Host(named.name, named.place, None, None)
+            host = ties.BoundHost(named.name, named.place, None, None)
         else:
-            found = registry.find(named.place)
-            host = hosts.Host(named.name, named.place, found.adapter, found.carried)
-        return {"binding": to_json(hosts.bind(host).to_value())}
+            found = registry.recognize(named.place)
+            host = ties.BoundHost(named.name, named.place, found.adapter, found.carried)
+        return {"binding": to_json(ties.bind(host).to_value())}
 
 
 def _run(command: str, given: Mapping[str, str]) -> dict[str, Any]:
@@ -169,7 +173,7 @@ def _run(command: str, given: Mapping[str, str]) -> dict[str, Any]:
     if command == "weights":
         return weights(path)
     if command == "embed":
-        snapshots.embed(path, Snapshot(Path(given["container"]).read_bytes()), out=out, replace=out is None)
+        snapshots.embed(path, Snapshot(Path(given["container"]).read_bytes()), out=out, replace=True)
         return {}
     if command == "strip":
         snapshots.strip(path, out=out)
@@ -209,7 +213,7 @@ def answer(args: list[str]) -> tuple[int, object]:
         command, given = _parse(args)
         return OK, _run(command, given)
     except (Usage, SystemFailure) as error:
-        return error.exit_code if isinstance(error, SystemFailure) else UNSUPPORTED, {"error": error.to_json()}
+        return FAULT if isinstance(error, SystemFailure) else UNSUPPORTED, {"error": error.to_json()}
     except JellyError as error:
         return FAULT, {"error": error.to_json()}
 

@@ -1,4 +1,4 @@
-"""Errors: one class per row of SPEC section 12, and those of the tools around it.
+"""Errors: one class per row of SPEC's error table, and those of the tools around it.
 
 JellyError                      base of all; never raised itself
 ├── FormatError                 exit 1: the container or its host is damaged or not conforming
@@ -14,9 +14,23 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from jellyformat.hints import Hint
+
 
 class HostWarning(UserWarning):
-    """A snapshot is read though its host is not what it was made for."""
+    """A snapshot is read though its host is not what it was made for, or does not lie where it was to be put."""
+
+
+class RepositoryWarning(UserWarning):
+    """The repository that is captured is another user's, and what it names outside is not read; or not the one here."""
+
+
+class PromptWarning(UserWarning):
+    """What was typed at a prompt or in a notebook, and is in no file, is in no snapshot."""
+
+
+class CaptureWarning(UserWarning):
+    """A snapshot has, or lacks, what its user may not expect."""
 
 
 class JellyError(Exception):
@@ -26,7 +40,10 @@ class JellyError(Exception):
         message: What happened, one sentence, for people.
         requirement: Id of the SPEC requirement that is broken, such as ``JF-HDR-001``.
         offset: Byte offset of the fault in the container or host, where there is one.
-        hint: What to do now: the command that mends it, and that nothing was lost.
+        hint: What to do now: the command that mends it, and that nothing was lost. A `Hint` where it names one.
+
+    Attributes:
+        hint: As given, in Python's words; the error's text ends with it.
     """
 
     error_class: ClassVar[str] = ""
@@ -41,14 +58,21 @@ class JellyError(Exception):
         self.offset = offset
         self.hint = hint
 
-    def to_json(self) -> dict[str, str | int | None]:
-        """The error as the ``error`` object of ``--json`` output."""
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+    def to_json(self, program: str = "jelly") -> dict[str, str | int | None]:
+        """The error as the ``error`` object of ``--json`` output: its hint in the words of the command line.
+
+        Args:
+            program: What our command line is called there.
+        """
         return {
             "class": self.error_class,
             "requirement": self.requirement,
             "message": self.message,
             "offset": self.offset,
-            "hint": self.hint,
+            "hint": self.hint.command_line(program) if isinstance(self.hint, Hint) else self.hint,
         }
 
 
@@ -212,6 +236,12 @@ class BindingMismatch(FormatError):
     error_class = "mismatch.binding"
 
 
+class SignatureMismatch(FormatError):
+    """A signature that was asked for is not there, or not good."""
+
+    error_class = "mismatch.signature"
+
+
 class BadHost(FormatError):
     """The host's structure is broken or ambiguous."""
 
@@ -248,6 +278,10 @@ class NoPath(Absent):
     error_class = "absent.path"
 
 
+class OnlyPointer(NoSnapshot):
+    """The file only stands for another one, which is still to be fetched."""
+
+
 class NoEnvironment(Absent):
     """The snapshot has no environment noted."""
 
@@ -275,7 +309,19 @@ class RefusedName(Refused):
 class RefusedPath(Refused):
     """A crafted container's path was not written."""
 
-    error_class = "refused.path"
+    error_class = "unsafe.path"
+
+
+class RefusedSigned(Refused):
+    """A signature would no longer hold."""
+
+    error_class = "refused.signed"
+
+
+class RefusedKey(Refused):
+    """A key did not sign: a wrong passphrase, nobody there to be asked, no touch."""
+
+    error_class = "refused.key"
 
 
 class RefusedHost(Refused):
@@ -306,6 +352,12 @@ class RefusedRepository(Refused):
     """A repository that cannot be captured as it is."""
 
     error_class = "refused.repository"
+
+
+class ForeignRepository(RefusedRepository):
+    """A repository of another user, in a place or for a purpose that asks for trust in that user."""
+
+    error_class = "refused.owner"
 
 
 class RefusedBundle(Refused):

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from jellyformat import atomic, beside, container, directories, fileio, hosts, manifest, registry
-from jellyformat.binding import BINDING, SIDECAR, binding_of
-from jellyformat.errors import BadHost, FormatError, NoSnapshot, RefusedExists, RefusedHost, Usage
-from jellyformat.host import Adapter, Carried, Plan, Rewrite, SplicingAdapter, TensorAdapter
-from jellyformat.model import Manifest
-from jellyformat.msgpack import Value
-from jellyformat.reader import Container, open_container
-from jellyformat.registry import Found, PathLike, Readable
-from jellyformat.source import BytesSource
+from jellyformat import signing
+from jellyformat.errors import BadHost, FormatError, HostWarning, NoSnapshot, RefusedExists, RefusedHost, Usage
+from jellyformat.files import change
+from jellyformat.format import frames, manifest
+from jellyformat.format.container import Container
+from jellyformat.format.info import SnapshotInfo
+from jellyformat.format.model import Manifest
+from jellyformat.format.msgpack import Value
+from jellyformat.format.source import BytesSource
+from jellyformat.format.text import brief, size_text
+from jellyformat.hints import Hint, command, option
+from jellyformat.hosts import changing, directories, fitness, lookup, registry, ties
+from jellyformat.hosts import sidecar as beside
+from jellyformat.hosts.adapter import Adapter, Carried
+from jellyformat.hosts.binding import BINDING, SIDECAR, binding_of
+from jellyformat.hosts.changing import AS_TENSOR, TRAILER
+from jellyformat.hosts.open import open_container
+from jellyformat.hosts.registry import PathLike, Readable, Recognized
 
-if TYPE_CHECKING:
-    from jellyformat.capture import Settings
-
-_NEVER = ("JF-HST-004", "JF-HDF-004")
-"""Why nothing can be put into a file, now or later: then it goes beside it (SPEC 14.6)."""
-_DVC = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}\Z")
+_UNKNOWN = "JF-TRL-002"
+_NEVER = ("JF-HST-004", "JF-HDF-004", _UNKNOWN)
+"""Why nothing can, or is to, be put into a file, now or later: then it goes beside it (SPEC JF-SDC)."""
+_WITHOUT_OUT = Hint("nothing was changed; do it without ", option("out", "OUT"))
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,23 @@ class Snapshot:
     """
 
     data: bytes
+
+    def __repr__(self) -> str:
+        try:
+            what = f"{self.id[:12]}: {self.info().in_brief()}"
+        except FormatError as error:
+            what = f"that is damaged: {brief(error.message)}"
+        return f"<Snapshot {what}, {size_text(len(self.data))}>"
+
+    def __getstate__(self) -> dict[str, bytes]:
+        """Its bytes alone travel to other processes."""
+        return {"data": self.data}
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return self.info()._repr_html_()
+        except FormatError:
+            return None  # its repr says so
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -51,11 +74,15 @@ class Snapshot:
     @property
     def digest(self) -> str:
         """The name of the exact bytes: 64 hex digits."""
-        return container.parse_header(self.data[: container.HEADER_LENGTH]).digest.hex()
+        return frames.parse_header(self.data[: frames.HEADER_LENGTH]).digest.hex()
 
     def to_bytes(self) -> bytes:
         """The container's bytes."""
         return self.data
+
+    def info(self) -> SnapshotInfo:
+        """What its manifest says."""
+        return self.open().info()
 
     def open(self) -> Container:
         """Open it for reading."""
@@ -63,7 +90,7 @@ class Snapshot:
 
 
 def snapshot(
-    repo: PathLike = ".",
+    repo: PathLike | None = None,
     history: str | int = "head",
     *,
     include: Sequence[str] = (),
@@ -75,13 +102,21 @@ def snapshot(
     environment: bool = True,
     create_repo: bool = False,
     carriers: Sequence[PathLike] = (),
+    trust_repository: bool = False,
+    captured: str = "program",
+    without_git: bool = False,
+    roots: Sequence[PathLike] = (),
+    best: bool = False,
 ) -> Snapshot:
     """Capture the repository that holds the directory ``repo``, writing nothing in it.
 
     Args:
-        repo: A directory of the repository.
+        repo: A directory of the repository. None: the environment variable ``JELLYFORMAT_REPO``; else that of the
+            program that runs (its main script or ``-m`` module); at a prompt, in a notebook, where the program is an
+            installed one or in no repository, that of the current directory.
         history: ``head``, ``full``, or a number of generations of commits.
-        include: Globs of ignored files to take all the same.
+        include: Globs of files to take all the same that are ignored, or left out by kind: environments, caches,
+            trackers' directories, models.
         exclude: Globs of files to leave out.
         max_file_size: Bytes; of one file that HEAD does not have.
         max_size: Bytes; of all of those together.
@@ -90,15 +125,30 @@ def snapshot(
         environment: Whether interpreter, packages and command line are noted.
         create_repo: Make a repository of ``repo`` where there is none.
         carriers: Files and directories the snapshot is for; what they hold of weights is no part of it unless tracked.
+        trust_repository: Take the repository whoever owns it, with what it names in other places. Else one is refused
+            that others may have planted, and nothing outside of another user's is taken. The environment variable
+            ``JELLYFORMAT_TRUST`` says the same of the paths it holds.
+        captured: ``program``: by the program that runs the code, whose command line is noted; ``command``: afterwards.
+        without_git: Take the files alone where there is no repository, or it cannot be read: those of ``repo``, or of
+            the directory that holds the repository. The snapshot can be exported, not restored.
+        roots: Directories of other repositories that the program runs from too. They are in the snapshot under their
+            names, to be seen and exported; a restore leaves them alone.
+        best: Compress for an archive: a tenth fewer bytes, and some twenty times as long.
 
     Raises:
         NoRepository: there is none.
+        ForeignRepository: it is another user's, and may have been planted.
         Refused: it cannot be captured as it is, or something is over a size limit, or seems to be a secret.
     """
-    from jellyformat import capture
+    from jellyformat.capture import capture, watch
+    from jellyformat.capture.place import place_of, said_once
 
+    place = place_of(repo, trusted=trust_repository)
+    remark = said_once(place.remark)
+    if remark is not None:
+        watch.say(remark)
     if create_repo:
-        capture.create_repository(repo)
+        capture.create_repository(place.path, trusted=trust_repository)
     settings = capture.Settings(
         history=history,
         include=tuple(include),
@@ -109,15 +159,13 @@ def snapshot(
         secrets=secrets,
         environment=environment,
         carriers=tuple(os.fspath(file) for path in carriers for file in directories.carriers(Path(path))),
+        trust_repository=trust_repository,
+        captured=captured,
+        without_git=without_git,
+        roots=tuple(os.fspath(path) for path in roots),
+        best=best,
     )
-    return capture_snapshot(repo, settings)
-
-
-def capture_snapshot(repo: PathLike, settings: Settings) -> Snapshot:
-    """`snapshot`, with its options in one value."""
-    from jellyformat import capture
-
-    return Snapshot(capture.capture(repo, settings).data)
+    return Snapshot(capture.capture(place.path, settings).data)
 
 
 def load(file: Readable) -> Snapshot:
@@ -135,133 +183,184 @@ def embed(
     bind: bool = False,
     in_place: bool = False,
     as_tensor: bool = False,
+    trailer: bool = False,
+    copy: bool = False,
+    sidecar: bool = False,
+    directory: bool = False,
+    labels: Mapping[str, object] | None = None,
+    note: str | None = None,
+    keep_labels: bool = True,
+    drop_signatures: bool = False,
+    sign: bool | str | None = None,
 ) -> str:
-    """Put a snapshot into a file or directory, or, where its own loader would no longer read it, beside it.
+    """Put a snapshot into a file or directory, or, where its own loader might no longer read it, beside it.
 
     Args:
         path: The file, changed in place unless ``out`` is given; a file that cannot carry anything stays as it is, and
-            ``FILE.jelly`` is written beside it. Or a directory (SPEC 14.7), or the index of a model in several files.
-        snap: The snapshot; None captures the repository that holds the current directory.
+            ``jelly.FILE.jelly`` is written beside it. Or a directory (SPEC JF-DIR), or the index of a model in several
+            files.
+        snap: The snapshot; None captures, as `snapshot` does without a ``repo``.
         out: A new file to write instead.
         replace: Take the place of a snapshot that is there.
         bind: Put in the hash of the weights too, for verify to tell whether they are still the same; reads all of them.
         in_place: Copy nothing of a file that would be written anew: the filesystem moves its content. Programs that
             have it open or mapped must not be using it; where that can be told it is refused.
-        as_tensor: In a safetensors file, as its last tensor, and not in the metadata (SPEC 14.4): no base64, and no
+        as_tensor: In a safetensors file, as its last tensor, and not in the metadata (SPEC JF-SFT): no base64, and no
             longer header, but loading the file gives one tensor more.
+        trailer: Inside, never beside it: behind the end of a file, too, of which it is not known whether its readers
+            stop there (SPEC JF-TRL). Those that read on would take the snapshot for data.
+        copy: Write a new file under this name, where others (hard links) are names of the same file: they keep it as
+            it was.
+        sidecar: Beside the file, which stays as it is, whatever it is.
+        directory: Into a directory, whatever is in it.
+        labels: Labels to be set beside those that the snapshot has, such as ``{"epoch": 3}``, as `jellyformat.label`.
+        note: Its note.
+        keep_labels: What says of a snapshot that is replaced which checkpoint it is (labels, note, run) stays, where
+            this one does not say it.
+        drop_signatures: Take signatures out that would no longer hold (JF-SIG-002).
+        sign: Sign it, as `jellyformat.sign` does: with this key, or with the one that git signs with. None: if the
+            user's git configuration has ``jellyformat.sign`` set; then nobody is asked for a passphrase.
 
     Returns:
         The host's kind; ``sidecar`` where it is beside it, ``directory`` for a directory.
 
+    Warns:
+        HostWarning: it went beside a file, for it is not known whether its readers stop where it ends.
+
     Raises:
         RefusedExists: there is a snapshot already, or another file of the name that is needed.
-        RefusedHost: its own loader would no longer read it and ``out`` is given; it is broken, cannot be changed in
-            place, or is in a store that others read from, under the hash of its content.
+        RefusedHost: its own loader would no longer read it and ``out`` or ``trailer`` is given; it is broken, cannot be
+            changed in place, or is in a store that others read from, under the hash of its content; it is empty, or a
+            text of code, and ``sidecar`` is not given; it is a directory of no kind that is known, and ``directory`` is
+            not given.
         Busy: another program has the file open, or is changing it.
+        RefusedHost: the file has more than one name, and neither ``out`` nor ``copy`` is given (JF-HST-005).
         RefusedHost: the snapshot is bound to other weights, and ``bind`` is not given.
+        RefusedSigned: it is signed, and would not be any more (JF-SIG-002).
         RefusedHost, CountLimit: its weights are to be told and cannot be.
+        RefusedKey: the key did not sign.
     """
-    _check_in_place(in_place, out)
+    changing.check_one_way(out=out, in_place=in_place, copy=copy, sidecar=sidecar)
+    changing.check_one_way(sidecar=sidecar, trailer=trailer, as_tensor=as_tensor, directory=directory)
     host = Path(path)
     snap = snap or snapshot(carriers=(path,))
-    directory = directories.named_by(host)
-    if directory is not None:
+    if labels or note is not None or (replace and keep_labels):
+        from jellyformat.capture.labels import for_host
+
+        before = host if replace and keep_labels else None
+        snap = Snapshot(for_host(snap.data, labels or {}, note, before, drop_signatures=drop_signatures))
+    place = directories.named_by(host, any_kind=directory)
+    if place is not None and not sidecar:
         if out is not None:
-            raise RefusedHost(f"{host} is a directory, which is not copied", hint="nothing was changed; leave -o out")
-        bound = _bound(snap, hosts.Host(str(host), directory, None, None), bind)
-        beside.put_into(directory, tied(snap, bound), replace=replace)
+            raise RefusedHost(f"{host} is a directory, which is not copied", hint=_WITHOUT_OUT)
+        bound = _bound(snap, ties.BoundHost(str(host), place, None, None), bind)
+        data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
+        beside.put_into(place, data, replace=replace)
         return directories.HOST
-    _check_no_directory(host)
+    if directory:
+        raise Usage(f"{host} is no directory", hint=Hint("leave out ", option("directory")))
+    fitness.check_no_directory(host)
     if out is None:
-        _check_no_store(host)
-    with atomic.locked(host, write=out is None, or_read=True) as target:
+        fitness.check_no_store(host)
+    with change.locked(host, write=not (out or copy or sidecar), or_read=True) as target:
         found = _found(target, host)
         if found.adapter is None:
             raise RefusedHost(
                 f"{host} is a snapshot itself, not a file to put one into",
                 hint="nothing was changed; name a checkpoint",
             )
-        sidecar = beside.sidecar_at(host)
-        if (found.carried or sidecar) and not replace:
-            where = "" if found.carried or not sidecar else f", beside it in {sidecar}"
+        old = beside.sidecar_at(host)
+        if found.carried is not None and sidecar:
+            raise RefusedExists(
+                f"{host} carries a snapshot inside, which goes before one beside it",
+                hint=Hint("nothing was changed; take that out with: ", command("strip", str(host))),
+            )
+        if (found.carried or old) and not replace:
+            where = "" if found.carried or not old else f", beside it in {old}"
             raise RefusedExists(
                 f"{host} carries a snapshot already{where}",
-                hint="nothing was changed; to put this one in its place, add --replace",
+                hint=Hint("nothing was changed; to put this one in its place, add ", option("replace")),
             )
-        bound = _bound(snap, hosts.Host(str(host), target.source, found.adapter, found.carried), bind)
-        try:
-            _change(target, found.adapter, tied(snap, bound), in_place=in_place, as_tensor=as_tensor, out=out)
-        except RefusedHost as error:
-            # other reasons may pass, and one that lies in the file is found before one beside it
-            if error.requirement not in _NEVER or out is not None or found.carried is not None:
-                raise
-            beside.put_beside(host, target, snap.data, bound)
+        fitness.check_no_pointer(host, target.source)
+        if not sidecar and found.carried is None:
+            fitness.check_no_code(host, target.source)
+        bound = _bound(snap, ties.BoundHost(str(host), target.source, found.adapter, found.carried), bind)
+        data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
+        if sidecar:
+            beside.put_beside(host, target, data, bound)
             return SIDECAR
-        if sidecar is not None and out is None:
-            beside.forget_sidecar(sidecar)  # it was to be replaced, and the one in the file is found first from now on
+        try:
+            form = AS_TENSOR if as_tensor else TRAILER if trailer else None
+            changing.embed(target, found.adapter, data, form, out=out, in_place=in_place, copy=copy)
+        except RefusedHost as error:
+            if error.requirement == "JF-HST-005" and found.carried is None:
+                error.hint = Hint(error.hint or "", ", or put the snapshot beside it with ", option("sidecar"))
+            # other reasons may pass, and one that lies in the file is found before one beside it
+            if error.requirement not in _NEVER or out is not None or trailer or found.carried is not None:
+                raise
+            file = beside.put_beside(host, target, data, bound)
+            if error.requirement == _UNKNOWN:
+                warnings.warn(
+                    Hint(
+                        f"it is not known whether the reader of {host} stops at its end, ",
+                        f"so the snapshot is beside it, in {file.name}; if it does, this puts it inside: ",
+                        option("trailer"),
+                    ),
+                    HostWarning,
+                    stacklevel=2,
+                )
+            return SIDECAR
+        if old is not None and out is None:
+            beside.forget_sidecars(host)  # it was to be replaced, and the one in the file is found first from now on
         return found.host
 
 
-def _change(
-    target: atomic.Host, adapter: Adapter, data: bytes, *, in_place: bool, as_tensor: bool, out: PathLike | None
-) -> None:
-    """Put a container into a file, or into a new one."""
-    if as_tensor and not isinstance(adapter, TensorAdapter):
-        raise RefusedHost(
-            f"a {adapter.name} file has no place for a tensor of ours",
-            hint="nothing was changed; leave --as-tensor out, it is for safetensors files",
-        )
-    if in_place and not as_tensor and isinstance(adapter, SplicingAdapter):
-        target.splice(adapter.plan_embed_in_place(target.source, data, target.block))
-        return
-    planned = adapter.plan_embed_as_tensor if as_tensor and isinstance(adapter, TensorAdapter) else adapter.plan_embed
-    plan = planned(target.source, data)
-    _check_plan(plan, in_place, adapter.name)
-    target.apply(plan, out=None if out is None else Path(out))
-
-
-def _bound(snap: Snapshot, host: hosts.Host, bind: bool) -> Value:
+def _bound(snap: Snapshot, host: ties.BoundHost, bind: bool) -> Value:
     """The extension `binding` for a host; None for none. One that the snapshot has stays if it is to these weights.
 
     Raises:
         RefusedHost: it is to others (JF-BND-006).
     """
     if bind:
-        return hosts.bind(host).to_value()
+        return ties.bind(host).to_value()
     try:
         old = binding_of(snap.manifest.extensions)
     except FormatError:  # the snapshot is embedded as it is, and verify tells
         return None
     if old is None:
         return None
-    difference = old.difference(hosts.bind(host))
+    difference = old.difference(ties.bind(host))
     if difference:
         raise RefusedHost(
             f"the snapshot is bound to other weights than those of {host.name}: {difference}",
             requirement="JF-BND-006",
-            hint="nothing was changed; to bind it to these, add --bind",
+            hint=Hint("nothing was changed; to bind it to these, add ", option("bind")),
         )
     return old.to_value()
 
 
-def tied(snap: Snapshot, bound: Value) -> bytes:
+def tied(snap: Snapshot, bound: Value, *, drop_signatures: bool = False) -> bytes:
     """The container to lie in a host, without what tied it to another one.
 
     Args:
         snap: What it holds.
         bound: The extension `binding` for the host; None for none.
+        drop_signatures: Take signatures out that would no longer hold.
+
+    Raises:
+        RefusedSigned: it is signed (JF-SIG-002).
     """
     changes: dict[str, Value] = {SIDECAR: None, BINDING: bound}
     try:
         touched = bound is not None or changes.keys() & snap.manifest.extensions.keys()
     except FormatError:  # as above
         return snap.data
-    return container.with_extensions(snap.data, changes) if touched else snap.data
+    return frames.with_extensions(snap.data, changes, drop_signatures=drop_signatures) if touched else snap.data
 
 
-def _found(target: atomic.Host, host: Path) -> Found:
+def _found(target: change.LockedFile, host: Path) -> Recognized:
     try:
-        return registry.find(target.source)
+        return registry.recognize(target.source)
     except BadHost as error:
         raise RefusedHost(
             f"nothing can be put into {host}: {error.message}",
@@ -270,36 +369,14 @@ def _found(target: atomic.Host, host: Path) -> Found:
         ) from error
 
 
-def _check_no_directory(path: Path) -> None:
-    if fileio.is_directory(path):
-        message, hint = directories.unknown(path)
-        raise RefusedHost(message, requirement="JF-DIR-001", hint=hint)
-
-
-def _check_no_store(path: Path) -> None:
-    """Raises RefusedHost for a file in a store in which the name is the hash of the content, and which many share."""
-    real = Path(os.path.realpath(path))
-    if real.parent.name == "blobs" and fileio.is_directory(real.parent.with_name("snapshots")):
-        store = "Hugging Face's cache"
-    elif "/annex/objects/" in str(real):
-        store = "git-annex"
-    elif _DVC.search(str(real)):
-        store = "DVC's cache"
-    else:
-        return
-    raise RefusedHost(
-        f"{path} is in a store ({store}: {real}), in which it has the name of its content's hash, and others read it",
-        hint="nothing was changed; write a file of your own with -o OUT, or name its directory, if that is a model's",
-    )
-
-
-def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False) -> str:
+def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False, copy: bool = False) -> str:
     """Take the snapshot out of a file or directory: it is as it was before, bit for bit.
 
     Args:
         path: The file, changed in place unless ``out`` is given; or a directory.
         out: A new file to write instead.
         in_place: As in ``embed``.
+        copy: As in ``embed``.
 
     Returns:
         The host's kind.
@@ -307,46 +384,29 @@ def strip(path: PathLike, *, out: PathLike | None = None, in_place: bool = False
     Raises:
         NoSnapshot: it carries none.
         Refused: the bytes before cannot be given back, or not in place; or the file beside it was not put there for it.
+        RefusedHost: it has more than one name, and neither ``out`` nor ``copy`` is given (JF-HST-005).
     """
-    _check_in_place(in_place, out)
+    changing.check_one_way(out=out, in_place=in_place, copy=copy)
     host = Path(path)
     directory = directories.named_by(host)
     if directory is not None:
         if out is not None:
-            raise RefusedHost(f"{host} is a directory, which is not copied", hint="nothing was changed; leave -o out")
+            raise RefusedHost(f"{host} is a directory, which is not copied", hint=_WITHOUT_OUT)
         beside.take_out_of(directory)
         return directories.HOST
-    _check_no_directory(host)
-    new = None if out is None else Path(out)
-    with atomic.locked(host, write=out is None, or_read=True) as target:
-        found = registry.find(target.source)
-        if found.carried is None and beside.take_from_beside(host, target, out=new):
+    directories.check_known(host)
+    with change.locked(host, write=not (out or copy), or_read=True) as target:
+        found = registry.recognize(target.source)
+        if found.carried is None and beside.take_from_beside(host, target, out=None if out is None else Path(out)):
             return SIDECAR
+        if found.carried is None:
+            lookup.raise_if_pointer(str(host), target.source)
         adapter, carried = _strippable(found, str(host))
-        if in_place and isinstance(adapter, SplicingAdapter):
-            target.splice(adapter.plan_strip_in_place(target.source, carried, target.block))
-        else:
-            plan = adapter.plan_strip(target.source, carried)
-            _check_plan(plan, in_place, found.host)
-            target.apply(plan, out=new)
+        changing.strip(target, adapter, carried, out=out, in_place=in_place, copy=copy)
         return found.host
 
 
-def _check_in_place(in_place: bool, out: PathLike | None) -> None:
-    if in_place and out is not None:
-        raise Usage("a new file cannot be written in place", hint="leave out either -o or --in-place")
-
-
-def _check_plan(plan: Plan, in_place: bool, host: str) -> None:
-    """Zip files and those with a trailer are changed in place in any case; others would be copied."""
-    if in_place and isinstance(plan, Rewrite):
-        raise RefusedHost(
-            f"a file of this kind ({host}) cannot be changed in place",
-            hint="nothing was changed; leave out --in-place, and the file is written anew",
-        )
-
-
-def _strippable(found: Found, name: str) -> tuple[Adapter, Carried]:
+def _strippable(found: Recognized, name: str) -> tuple[Adapter, Carried]:
     if found.carried is None:
         raise NoSnapshot(f"{name} carries no snapshot", hint="nothing was changed; nothing needs to be")
     if found.adapter is None:

@@ -6,12 +6,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jellyformat import binding, container, hosts, lookup, paths
-from jellyformat.errors import JellyError
-from jellyformat.lookup import Holding, Named
-from jellyformat.model import HISTORY, STATE
-from jellyformat.reader import Container
-from jellyformat.registry import Readable
+from jellyformat.errors import BindingMismatch, JellyError, SignatureMismatch
+from jellyformat.format import frames, paths
+from jellyformat.format.container import BARE, Container
+from jellyformat.format.model import HISTORY, STATE
+from jellyformat.format.text import brief, html_table, plural
+from jellyformat.hints import Hint, option
+from jellyformat.hosts import binding, lookup, ties
+from jellyformat.hosts.lookup import Holding, Named
+from jellyformat.hosts.registry import PathLike, Readable
+from jellyformat.hosts.settled import settled
+from jellyformat.trust import commits, containers, settings
+from jellyformat.trust.checking import SignatureCheck
+from jellyformat.trust.settings import Trust
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,9 @@ class Check:
     name: str
     ok: bool
     detail: str
+
+    def __repr__(self) -> str:
+        return f"<Check {self.name}: {'ok' if self.ok else 'FAILED'}, {brief(self.detail)}>"
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Report:
         digest: 64 hex digits; None where the header could not be read.
         checks: In the order they were made; the first that fails is the last.
         error: The first fault; None where everything held.
+        signatures: What is known of each signature of the container. They count for ``ok`` only where one is required.
+        commit_signature: What is known of that of the commit that HEAD was on; None where it has none.
     """
 
     file: str
@@ -44,9 +56,30 @@ class Report:
     digest: str | None
     checks: tuple[Check, ...] = ()
     error: JellyError | None = None
+    signatures: tuple[SignatureCheck, ...] = ()
+    commit_signature: SignatureCheck | None = None
 
-    def to_json(self) -> dict[str, object]:
-        """The report as ``verify --json`` prints it."""
+    def __repr__(self) -> str:
+        what = plural(len(self.checks), "check") if self.error is None else brief(self.error.message)
+        return f"<Report {brief(self.file)}: {self._verdict()}, {what}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(check.name, f"{'✓' if check.ok else '✗'} {check.detail}") for check in self.checks]
+        if self.error is not None and (not self.checks or self.checks[-1].ok):
+            rows.append(("error", self.error.message))
+        return html_table(f"{self.file}: {self._verdict()}", rows)
+
+    def _verdict(self) -> str:
+        if self.ok:
+            return "ok"
+        return verdict(self.error)
+
+    def to_json(self, program: str = "jelly") -> dict[str, object]:
+        """The report as ``verify --json`` prints it.
+
+        Args:
+            program: What our command line is called in it.
+        """
         return {
             "file": self.file,
             "ok": self.ok,
@@ -54,8 +87,17 @@ class Report:
             "snapshot_id": self.snapshot_id,
             "digest": self.digest,
             "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in self.checks],
-            "error": None if self.error is None else self.error.to_json(),
+            "error": None if self.error is None else self.error.to_json(program),
+            "signatures": [item.to_json() for item in self.signatures],
+            "commit_signature": None if self.commit_signature is None else self.commit_signature.to_json(),
         }
+
+
+def verdict(error: JellyError | None) -> str:
+    """What a fault means, in one or two words."""
+    if isinstance(error, SignatureMismatch):
+        return "NOT SIGNED"
+    return "OTHER HOST" if isinstance(error, BindingMismatch) else "DAMAGED"
 
 
 @dataclass
@@ -66,6 +108,8 @@ class _Run:
     host: str | None = None
     box: Container | None = None
     checks: list[Check] = field(default_factory=list)
+    signatures: tuple[SignatureCheck, ...] = ()
+    commit_signature: SignatureCheck | None = None
 
     def check(self, name: str, action: Callable[[], str]) -> None:
         try:
@@ -85,27 +129,47 @@ class _Run:
             digest=None if box is None else box.digest,
             checks=tuple(self.checks),
             error=error,
+            signatures=self.signatures,
+            commit_signature=self.commit_signature,
         )
 
 
-def verify(file: Readable, *, quick: bool = False) -> Report:
-    """Check a container and the way its host carries it.
+def verify(
+    file: Readable,
+    *,
+    quick: bool = False,
+    signers: PathLike | None = None,
+    require: bool | str = False,
+    at: int | None = None,
+) -> Report:
+    """Check a container and the way its host carries it, and by whom it is signed.
 
     Args:
         file: A path, a binary file object, or a URL that fsspec knows.
         quick: Only host, header, manifest and the hashes of the blocks, without decoding objects.
+        signers: A file of allowed signers, as git has them; None: what git's ``gpg.ssh.allowedSignersFile`` names.
+        require: A good signature has to be there, by anyone who is allowed; or by this principal.
+        at: When keys have to be valid, in seconds since 1970; None for now. A signature does not say when it was made.
 
     Returns:
         The report; a fault of the container is in it and not raised.
 
     Raises:
         NoSnapshot: the file carries none.
+        NoFile: there is no such file, or none of signers.
+        Busy: another process is changing it all the time.
         SystemFailure: it cannot be read.
     """
+    trust = settings.trust_of(signers, at)
+    return settled(file, lambda: _verify_once(file, quick, trust, require), lambda report: not report.ok)
+
+
+def _verify_once(file: Readable, quick: bool, trust: Trust, require: bool | str) -> Report:
     with lookup.named(file) as named:
         run = _Run(named.name)
         try:
             held = _verify(run, named, quick)
+            _verify_signatures(run, trust, require)
             _verify_host(run, named, held, quick)
         except JellyError as error:
             if error.exit_code != 1:
@@ -130,8 +194,8 @@ def _verify(run: _Run, named: Named, quick: bool) -> Holding:
     inner = held.container
 
     def header() -> str:
-        found = container.read_header(inner)
-        return f"version {container.MAJOR_VERSION}, {found.total_length} bytes"
+        found = frames.read_header(inner)
+        return f"version {frames.MAJOR_VERSION}, {found.total_length} bytes"
 
     def read_manifest() -> str:
         run.box = Container(inner, host=held.host, name=named.name)
@@ -141,39 +205,66 @@ def _verify(run: _Run, named: Named, quick: bool) -> Holding:
     run.check("manifest", read_manifest)
     assert run.box is not None
     box = run.box
-    run.check("blocks", lambda: _blocks(box))
     if quick:
+        run.check("blocks", lambda: _blocks(box))
         return held
     checker = box.checker
 
     def objects() -> str:
-        box.pool.decode((STATE, HISTORY))
+        box.pool.decode((STATE, HISTORY))  # block by block, the SHA-256 of each before anything of it
+        box.check_hashes(unknown_only=True)
         diffs = sum(1 for place in box.pool.places.values() if place.chain)
         return f"{len(box.pool.places)} objects canonical and hashed, {diffs} of them rebuilt from diffs"
 
     run.check("objects", objects)
+    if box.manifest.extensions:
+        run.check("extensions", lambda: f"{checker.extensions()} of the registered ones, as they have to be")
     run.check("needed objects", lambda: f"{checker.needed()} that the state names are there{_missing(box)}")
     run.check("history", lambda: f"{checker.history()} commits, {len(box.manifest.history.shallow)} at the boundary")
     if checker.outside:
-        run.check(
-            "prerequisites", lambda: f"{len(checker.outside)} objects left to them; state and summary not checked"
-        )
-        return held
+        left = plural(len(checker.outside), "object")
+        run.check("prerequisites", lambda: f"{left} left to them; what depends on them is not checked")
     run.check("state", lambda: f"{checker.state()} repositories, their parts agree{_left_out(box)}")
-    run.check("paths", lambda: _paths(box))
-    run.check("summary", lambda: _summary(box))
+    if all(checker.is_whole(state) for _, state in box.manifest.state.parts()):
+        run.check("paths", lambda: _paths(box))
+        run.check("summary", lambda: _summary(box))
     return held
 
 
+def _verify_signatures(run: _Run, trust: Trust, require: bool | str) -> None:
+    """Check whose signatures there are (SPEC JF-SIG). None of them is a fault where none is required."""
+    assert run.box is not None
+    manifest = run.box.manifest
+    run.signatures = containers.signatures_of(manifest, trust)
+    run.commit_signature = commits.check_commit(manifest, trust)
+    if require is False:
+        return
+    who = None if require is True else require
+    if any(item.is_by(who) for item in run.signatures):
+        return
+    by = "by one who is allowed" if who is None else f"by {who}"
+    found = "it has none" if not run.signatures else f"it has {plural(len(run.signatures), 'other')}"
+
+    def required() -> str:
+        raise SignatureMismatch(
+            f"the snapshot has no good signature {by}: {found}",
+            requirement="JF-SIG-003",
+            hint=None if trust.signers is not None else Hint("name who may sign: ", option("signers", "FILE")),
+        )
+
+    run.check("signed", required)
+
+
 def _verify_host(run: _Run, named: Named, held: Holding, quick: bool) -> None:
-    """Check whether the host is the one that the container was made for (SPEC 14.6 to 14.8)."""
+    """Check whether the host is the one that the container was made for (SPEC JF-SDC, JF-DIR and JF-BND)."""
     assert run.box is not None
     extensions = run.box.manifest.extensions
-    with hosts.opened(named, held, extensions) as host:
+    with ties.open_bound(named, held, extensions) as host:
         if binding.SIDECAR in extensions:
-            run.check("sidecar", lambda: hosts.check_sidecar(host, extensions, quick=quick))
+            tied = host if held.host in (binding.SIDECAR, BARE) else None  # in a host, it is about another file
+            run.check("sidecar", lambda: ties.check_sidecar(tied, extensions, quick=quick))
         if binding.BINDING in extensions:
-            run.check("binding", lambda: hosts.check_binding(host, extensions, quick=quick))
+            run.check("binding", lambda: ties.check_binding(host, extensions, quick=quick))
 
 
 def _missing(box: Container) -> str:
@@ -185,7 +276,7 @@ def _left_out(box: Container) -> str:
     """What the state says of files that were there and are not in the container."""
     reasons = Counter(
         item.reason
-        for _, state in box.manifest.state.walk()
+        for _, state in box.manifest.state.parts()
         if state.worktree is not None
         for item in state.worktree.omitted
     )

@@ -11,7 +11,7 @@ from jellyformat.cli.output import common, write_bytes
 
 
 @click.command("cat")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.argument("path")
 @common
 def command(file: str, path: str) -> None:

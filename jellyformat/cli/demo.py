@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from jellyformat.cli.output import bold, common
+from jellyformat.cli.output import bold, common, program
+from jellyformat.git.create import make_repository
 
 _TRAIN = {
     "torch": """\
@@ -143,7 +144,8 @@ def _make_repository(repository: Path, name: str, checkpoint: str) -> None:
     (repository / "train.py").write_text(_TRAIN[name])
     (repository / "model.py").write_text("hidden = 8\n")
     (repository / ".gitignore").write_text(f"{checkpoint}\n__pycache__/\n")
-    created = pygit2.init_repository(str(repository), initial_head="main")
+    make_repository(repository)
+    created = pygit2.Repository(os.fspath(repository))
     created.index.add_all()
     created.index.write()
     author = pygit2.Signature("A. Researcher", "researcher@example.org")
@@ -169,7 +171,7 @@ def _title(text: str) -> None:
 
 def _run(directory: Path, *arguments: str) -> None:
     """Run a command as a user would, and show it with what it prints."""
-    click.echo(click.style(f"   $ python -m jellyformat {' '.join(arguments)}", fg="cyan"))
+    click.echo(click.style(f"   $ {program()} {' '.join(arguments)}", fg="cyan"))
     color = click.get_current_context().color
     done = subprocess.run(
         [sys.executable, "-m", "jellyformat", *arguments],

@@ -2,130 +2,86 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, path_text, plural, print_json, safe_path, write_bytes
-from jellyformat.cli.show import omissions
-from jellyformat.objects import BLOB, EXECUTABLE, REGULAR, SYMLINK, object_id
-from jellyformat.textdiff import Files, Side, changed, patch
+from jellyformat.cli.env import print_differences
+from jellyformat.cli.output import common, json_option, print_json
+from jellyformat.cli.pager import is_terminal, page
+from jellyformat.comparing import Form
+from jellyformat.fleet.index import is_index
+from jellyformat.format.text import decoded, plural
+from jellyformat.gathering import named_in
+from jellyformat.reading import compare_env
 
-_COLOURS = {b"-": "red", b"+": "green", b"@": "cyan"}
+
+class _Command(click.Command):
+    """Everything behind ``--`` is paths, even where OTHER is not given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before, paths = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
+        ctx.ensure_object(dict)
+        ctx.meta["jellyformat.paths"] = tuple(paths)
+        return super().parse_args(ctx, before)
 
 
-@click.command("diff")
-@click.argument("file")
-@click.argument("other", required=False)
-@click.option("--stat", is_flag=True, help="Only which files differ.")
+@click.command("diff", cls=_Command)
+@click.argument("file", type=click.Path())
+@click.argument("other", type=click.Path(), required=False)
+@click.argument("third", type=click.Path(), required=False, metavar="")
+@click.option("--stat", "form", flag_value="stat", help="Only the files, with how many lines changed.")
+@click.option("--name-only", "form", flag_value="names", help="Only the names of the files.")
+@click.option("--word-diff", "form", flag_value="words", help="Word by word.")
+@click.option("--env", "environment", is_flag=True, help="Environment, command and labels, not the code.")
+@click.option("--cells/--no-cells", default=None, help="Notebooks cell by cell (on a terminal, if nbdime is there).")
 @json_option
 @common
-def command(file: str, other: str | None, stat: bool, as_json: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    file: str,
+    other: str | None,
+    third: str | None,
+    form: Form | None,
+    environment: bool,
+    cells: bool | None,
+    as_json: bool,
+) -> None:
     """The uncommitted changes in FILE (HEAD against the files on disk), or the code of FILE against OTHER.
 
-    OTHER is another file with a snapshot, or a directory. On a terminal it is only said that binary files differ; in a
-    file or pipe they are in the patch, and `git apply` takes it.
+    OTHER is another file with a snapshot, or a directory. Behind an index, FILE and OTHER are checkpoints that it
+    names: by their file, or by the first digits of their code or commit, as `log` shows them. Paths behind -- limit it
+    to these. git compares, where it is installed, and finds what was renamed. On a terminal it is only said that binary
+    files differ; in a file or pipe they are in the patch, and `git apply` takes it. A terminal has it through the pager
+    that git uses.
     """
-    with ExitStack() as stack:
-        box = stack.enter_context(jellyformat.open(file))
-        mine = worktree_side(box)
-        unknown: set[bytes] = set()
+    paths: tuple[str, ...] = context.meta["jellyformat.paths"]
+    if is_index(Path(file)):
         if other is None:
-            old, new = head_side(box), mine
-        elif Path(other).is_dir():
-            old = mine
-            new, unknown = directory_side(Path(other), box)
-        else:
-            theirs = stack.enter_context(jellyformat.open(other))
-            old, new, unknown = mine, worktree_side(theirs), left_out(theirs)
-        if other is not None:
-            unknown |= left_out(box)
-            old = {path: side for path, side in old.items() if path not in unknown}
-            new = {path: side for path, side in new.items() if path not in unknown}
-            if unknown:
-                click.echo(f"not compared, since left out of a snapshot: {plural(len(unknown), 'file')}", err=True)
+            raise click.UsageError("name one or two of the checkpoints in the index: jelly diff INDEX FILE [OTHER]")
+        file, other = named_in(file, other), None if third is None else named_in(file, third)
+    elif third is not None:
+        raise click.UsageError("diff takes two files; paths stand behind --, and a third one only behind an index")
+    if environment:
+        if other is None or form is not None or paths:
+            raise click.UsageError("--env takes two files and nothing else")
+        print_differences(compare_env(file, other), as_json=as_json)
+        return
+    with jellyformat.diff(file, other) as found:
+        unknown = len(found.not_compared)
+        if unknown:
+            click.echo(f"not compared, since left out of a snapshot: {plural(unknown, 'file')}", err=True)
         if as_json:
-            print_json([{"change": letter, "path": path_text(path)} for letter, path in changed(old, new)])
-        elif stat:
-            for letter, path in changed(old, new):
-                click.echo(f"{letter} {safe_path(path)}")
+            if paths or form is not None:
+                raise click.UsageError("--json lists all changes; it goes with no paths and no other form")
+            print_json([{"version": 1, "change": letter, "path": decoded(path)} for letter, path in found.changes])
+            return
+        terminal = is_terminal()
+        colour = terminal and context.color is not False
+        if cells if cells is not None else terminal and form is None and find_spec("nbdime") is not None:
+            page(found.cells(paths=paths, colour=colour))
         else:
-            _print(old, new)
-
-
-def worktree_side(box: jellyformat.Container) -> Files:
-    """The files on disk of a snapshot."""
-    return {
-        item.path: Side(item.mode, item.oid, lambda oid=item.oid: box.pool.read(oid, BLOB))  # type: ignore[misc]
-        for item in box.files()
-    }
-
-
-def head_side(box: jellyformat.Container) -> Files:
-    """The files of the HEAD commits of a snapshot, without those its files on disk are only another form of."""
-    same: dict[bytes, Side] = {}
-    mine = worktree_side(box)
-    for prefix, state in box.manifest.state.walk():
-        for path in state.worktree.converted if state.worktree is not None else ():
-            same[prefix + path] = mine[prefix + path]
-        for item in state.worktree.omitted if state.worktree is not None else ():
-            same[prefix + item.path] = Side(0, b"", bytes)
-    found: dict[bytes, Side] = {}
-    for path, leaf in box.head_files().items():
-        if path not in same:
-            found[path] = Side(leaf.mode, leaf.oid, lambda oid=leaf.oid: box.pool.read(oid, BLOB))  # type: ignore[misc]
-        elif same[path].mode:
-            found[path] = same[path]
-    return found
-
-
-def left_out(box: jellyformat.Container) -> set[bytes]:
-    """The paths of files that were there and are not in a snapshot: nobody knows whether they differ."""
-    return {item.path for item in omissions(box.manifest)}
-
-
-def directory_side(directory: Path, box: jellyformat.Container) -> tuple[Files, set[bytes]]:
-    """The files of a directory, and what was left out: those git would take where it is a repository, else all."""
-    from jellyformat.errors import NoRepository
-
-    try:
-        # nothing of it leaves this machine, so that secrets are no reason to refuse
-        snap = jellyformat.snapshot(directory, environment=False, oversize="omit", secrets="allow")
-    except NoRepository:
-        return _plain_directory(os.fsencode(directory), box.manifest.state.object_format), set()
-    other = snap.open()
-    return worktree_side(other), left_out(other)
-
-
-def _plain_directory(root: bytes, object_format: str) -> Files:
-    found: dict[bytes, Side] = {}
-    for above, directories, names in os.walk(root):
-        links = [name for name in directories if Path(os.fsdecode(above + b"/" + name)).is_symlink()]
-        for name in [*names, *links]:
-            path = Path(os.fsdecode(above + b"/" + name))
-            if path.is_symlink():
-                content, mode = os.fsencode(path.readlink()), SYMLINK
-            elif path.is_file():
-                content, mode = path.read_bytes(), EXECUTABLE if path.stat().st_mode & 0o100 else REGULAR
-            else:
-                continue
-            relative = os.path.relpath(above + b"/" + name, root)
-            found[relative] = Side(mode, object_id(BLOB, content, object_format), lambda data=content: data)  # type: ignore[misc]
-    return found
-
-
-def _print(old: Files, new: Files) -> None:
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    for line in patch(old, new, binary=not terminal):
-        if terminal:
-            text = "".join(
-                char if char.isprintable() or char in "\t\n" else char.encode("unicode_escape").decode()
-                for char in line.decode("utf-8", "replace")
-            )
-            click.secho(text, fg=_COLOURS.get(line[:1]), nl=False)
-        else:
-            write_bytes(line)
+            page(found.lines(form or "patch", paths=paths, colour=colour, binary=not terminal))

@@ -7,24 +7,41 @@ from pathlib import Path
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, plural, print_json, safe_name, say, size_text
-from jellyformat.cli.show import omissions
+from jellyformat.cli.origin import say_origin
+from jellyformat.cli.output import command_line, common, json_option, print_json, safe_name, say
+from jellyformat.format.paths import show_name
+from jellyformat.format.text import decoded, plural, size_text
+
+_SHOWN = 3
 
 
 @click.command("export")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--any-names", is_flag=True, help="Write names too that not every system can hold.")
 @json_option
 @common
 def command(file: str, directory: Path, any_names: bool, as_json: bool) -> None:
     """Write the files of the snapshot in FILE into the new or empty DIRECTORY. No repository is touched."""
-    with jellyformat.open(file) as box:
-        done = jellyformat.export(box, directory, any_names=any_names)
-        left_out = len(omissions(box.manifest))
+    say_origin(file)
+    done = jellyformat.export(file, directory, any_names=any_names)
+    left_out = len(done.omitted)
     if as_json:
-        print_json({"directory": str(done.directory), "files": done.files, "size": done.size, "omitted": left_out})
+        print_json(
+            {
+                "directory": str(done.directory),
+                "files": done.files,
+                "size": done.size,
+                "omitted": left_out,
+                "from_head": [decoded(path) for path in done.from_head],
+            }
+        )
         return
     say(f"{safe_name(done.directory)}: {plural(done.files, 'file')}, {size_text(done.size)}")
     if left_out:
-        say(f"  {plural(left_out, 'file')} had been left out when it was captured; `show` lists them")
+        shown = command_line("show", file)
+        say(f"  {plural(left_out, 'file')} had been left out when it was captured, listed by: {shown}")
+    if done.from_head:
+        names = ", ".join(show_name(path) for path in done.from_head[:_SHOWN])
+        more = f" and {len(done.from_head) - _SHOWN} more" if len(done.from_head) > _SHOWN else ""
+        say(f"  as HEAD has them, not as they were on disk (a filter stands between): {names}{more}")

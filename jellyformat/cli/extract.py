@@ -7,25 +7,16 @@ from pathlib import Path
 import click
 
 import jellyformat
-from jellyformat.cli.output import (
-    common,
-    json_option,
-    path_text,
-    plural,
-    print_json,
-    safe_name,
-    safe_path,
-    say,
-    size_text,
-)
-from jellyformat.container import MAGIC
-from jellyformat.newfile import check_replaceable, write_new_file
+from jellyformat.cli.output import common, json_option, print_json, safe_name, safe_path, say
+from jellyformat.files.newfile import check_replaceable, write_new_file
+from jellyformat.format.frames import MAGIC
+from jellyformat.format.text import decoded, plural, size_text
 
 _BUNDLES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 
 
 @click.command("extract")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--bundle", "as_bundle", is_flag=True, help="Write a git bundle, for git clone and git fetch.")
 @click.option("--prerequisites", is_flag=True, help="With --bundle: commits as they are, for who has their parents.")
@@ -71,7 +62,7 @@ def _bundle(file: str, output: Path, prerequisites: bool, replace: bool, as_json
                 "snapshot_id": made.snapshot_id,
                 "bytes": size,
                 "head": made.head,
-                "refs": {path_text(name): commit for name, commit in made.refs.items()},
+                "refs": {decoded(name): commit for name, commit in made.refs.items()},
                 "prerequisites": list(made.prerequisites),
                 "rewritten": dict(made.rewritten),
             }

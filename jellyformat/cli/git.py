@@ -7,11 +7,11 @@ import sys
 import click
 
 from jellyformat.cli.output import common
-from jellyformat.gitrun import run_git
+from jellyformat.exports.rungit import run_git
 
 
 @click.command("git", context_settings={"allow_interspersed_args": False}, options_metavar="")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.argument("arguments", metavar="ARG…", nargs=-1, required=True, type=click.UNPROCESSED)
 @common
 def command(file: str, arguments: tuple[str, ...]) -> int:
@@ -20,16 +20,16 @@ def command(file: str, arguments: tuple[str, ...]) -> int:
     {} in the arguments stands for a bare repository that holds the snapshot, and git runs here, as always:
 
     \b
-      jellyformat git model.pt clone {}
-      jellyformat git model.pt fetch {} jellyformat/worktree
+      jelly git model.pt clone {}
+      jelly git model.pt fetch {} jellyformat/worktree
 
     Without {}, git runs in that repository, and reads no configuration but its own:
 
     \b
-      jellyformat git model.pt log --stat
-      jellyformat git model.pt show HEAD:train.py
-      jellyformat git model.pt diff --cached
-      jellyformat git model.pt diff HEAD jellyformat/worktree
+      jelly git model.pt log --stat
+      jelly git model.pt show HEAD:train.py
+      jelly git model.pt diff --cached
+      jelly git model.pt diff HEAD jellyformat/worktree
 
     Commits have the ids they had. Where something was not committed, jellyformat/worktree has all files,
     jellyformat/index what was staged, and jellyformat/stash is for `git stash apply --index`. The repository is shallow

@@ -2,186 +2,253 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import csv
+import io
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import TypeAlias
+from typing import TextIO
 
 import click
 
 import jellyformat
-from jellyformat.cli.diff import worktree_side
-from jellyformat.cli.output import bold, common, json_option, path_text, plural, print_json, safe, safe_name, safe_path
-from jellyformat.cli.show import branch, is_dirty, subject, timestamp
-from jellyformat.directories import FILE_NAME, named_by
-from jellyformat.errors import Absent, JellyError, NoFile
-from jellyformat.fileio import explained, missing
-from jellyformat.model import Manifest
-from jellyformat.textdiff import changed
+from jellyformat.cli import timeline
+from jellyformat.cli.checkpoints import without_text
+from jellyformat.cli.options import signers_option
+from jellyformat.cli.output import codes_of, common, print_json, program, safe_name, say
+from jellyformat.cli.pager import prepare
+from jellyformat.cli.show import run_as_dict
+from jellyformat.errors import RefusedExists
+from jellyformat.format.text import decoded, plural, visible
+from jellyformat.gathering import Missed
+from jellyformat.selecting import Selection, code_of, conditions, moment
+from jellyformat.timeline import Query, entries, with_damaged
+from jellyformat.trust.settings import trust_of
 
-_SHOWN = 3
-
-
-_Change: TypeAlias = list[tuple[str, bytes]] | None
-"""What changed since the entry before; None where there is none, or where it cannot be told."""
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One checkpoint with a snapshot."""
-
-    file: Path | str
-    manifest: Manifest
-    snapshot_id: str
-    holder: str
-    """The file that holds it, links followed: the host itself, or one beside or in it."""
-    box: jellyformat.Container | None
-    """Kept open where the file is behind a URL: nothing is to be read twice."""
+_FORMATS = ("table", "plain", "json", "jsonl", "csv")
 
 
 @click.command("log")
-@click.argument("paths", nargs=-1, required=True)
-@json_option
+@click.argument("paths", type=click.Path(), nargs=-1, required=True)
+@click.option("-n", "most", type=click.IntRange(0), metavar="N", help="So many: the newest; with --sort the first.")
+@click.option("--since", metavar="TIME", help="Captured then or later: 2026-01-31, '2 days ago'.")
+@click.option("--until", metavar="TIME", help="Captured then or earlier.")
+@click.option("--branch", metavar="GLOB", help="Of this branch.")
+@click.option("--path", "changed", metavar="GLOB", help="Only where the code of such files changed.")
+@click.option(
+    "--code",
+    metavar="ID",
+    help="Only of this code: a checkpoint, or the first digits of the snapshot's id or the commit's.",
+)
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="EXPR",
+    help="Such as 'val_loss<0.2': < <= > >= = != ~, or a label. A run is named by its id's first digits, or its "
+    "directory: run=runs/a.",
+)
+@click.option("--sort", metavar="KEY", help="By a label, or time, file, branch, code, ...: the smallest first.")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("--columns", metavar="A,B", help="Labels and other columns to show, beside the file.")
+@signers_option
+@click.option("-p", "--patch", is_flag=True, help="What changed in the code, as a patch.")
+@click.option("--stat", is_flag=True, help="What changed in the code, file by file.")
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="On a terminal a table, else plain.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a new file.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("-v", "--verbose", is_flag=True, help="Name all files without a snapshot.")
 @common
-def command(paths: tuple[str, ...], as_json: bool) -> None:
-    """Every snapshot in the files PATHS, and in all files below the directories PATHS, oldest first.
+def command(
+    paths: tuple[str, ...],
+    most: int | None,
+    since: str | None,
+    until: str | None,
+    branch: str | None,
+    changed: str | None,
+    code: str | None,
+    where: tuple[str, ...],
+    sort: str | None,
+    reverse: bool,
+    columns: str | None,
+    signers: str | None,
+    patch: bool,
+    stat: bool,
+    form: str | None,
+    output: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Which code made which checkpoint: every snapshot in the files PATHS, and in all files below the directories.
 
-    A path may be the URL of a file.
+    Checkpoints of one run stand together, the oldest run first. A change of the code stands in front of the first
+    checkpoint that has it. A path may be the URL of a file. With --format jsonl, each directory is told of as soon as
+    it has been read, in the order of their names. Where there is no checkpoint to show, the exit status is 3.
+
+    On a terminal, what is longer than the screen goes through the pager that git uses: GIT_PAGER, core.pager of your
+    git configuration, PAGER, or less. With GIT_PAGER=cat there is none.
+
+    \b
+    Which had lr = 0.007?   jelly log runs --where lr=0.007   (a label; of code: jelly grep)
+    Which was best?         jelly log runs --sort val_loss -n 1
+    What changed where?     jelly log runs --stat
     """
+    terminal = output is None and sys.stdout is not None and sys.stdout.isatty()
+    form = "json" if as_json else form or ("table" if terminal else "plain")
+    selection = Selection(moment(since), moment(until), branch, code_of(code), conditions(where))
+    trust = None if signers is None else trust_of(signers)
+    query = Query(selection, most, changed, sort, reverse, trust)
+    missed = Missed()
+    found = entries(paths, query, missed, streaming=form == "jsonl")
+    shown = timeline.Shown(
+        tuple(name.strip() for name in columns.split(",")) if columns else None,
+        stat,
+        patch,
+        changed,
+        (*((sort,) if sort else ()), *(condition.name for condition in selection.where)),
+        shutil.get_terminal_size((120, 24)).columns if terminal else None,
+        sort is None and not reverse,
+    )
     with ExitStack() as stack:
-        _log(paths, as_json, stack)
+        out = None if output is None else stack.enter_context(_new_file(output))
+        count = _write(found, missed, form, shown, out, pager=terminal and form == "table")
+    for name, error in missed.damaged:
+        click.echo(f"{safe_name(name)}: {visible(error.message)}", err=True)
+    without = without_text(missed.without, all_of_them=verbose)
+    if count:
+        if missed.without:
+            say(f"{plural(count, 'checkpoint')}; {without}", err=True)
+    elif missed.others:
+        say(f"no checkpoint of {missed.others} is what was asked for", err=True)
+    elif most != 0 and not missed.damaged:
+        say(f"there is no checkpoint with a snapshot here; {without}", err=True)
+    return codes_of(error.exit_code for _, error in missed.damaged) or (0 if count or most == 0 else 3)
 
 
-def _log(paths: tuple[str, ...], as_json: bool, stack: ExitStack) -> None:
-    entries: list[_Entry] = []
-    damaged: list[tuple[Path | str, JellyError]] = []
-    for file in _files(paths, damaged):
-        try:
-            with ExitStack() as opened:
-                box = opened.enter_context(jellyformat.open(file))
-                holder = box.file or file
-                if not isinstance(file, str):
-                    holder = os.path.realpath(holder)
-                kept = box if isinstance(file, str) else None
-                entries.append(_Entry(file, box.manifest, box.snapshot_id, str(holder), kept))
-                if isinstance(file, str):
-                    stack.push(opened.pop_all())
-        except Absent as error:
-            if isinstance(file, str) and isinstance(error, NoFile):
-                raise  # named, as a path that does not exist is
-            continue
-        except JellyError as error:
-            damaged.append((file, error))
-    entries = _once(entries)
-    entries.sort(key=lambda entry: (entry.manifest.provenance.time, str(entry.file)))
-    changes: list[_Change] = [None]
-    for old, new in pairwise(entries):
-        try:
-            changes.append(_changes(old, new))
-        except JellyError as error:  # its manifest is sound, and tells what it was
-            changes.append(None)
-            damaged.append((new.file, error))
-    if as_json:
-        print_json([_as_dict(entry, change) for entry, change in zip(entries, changes, strict=False)])
+def _new_file(output: Path) -> TextIO:
+    try:
+        return output.open("x", encoding="utf-8", errors="backslashreplace", newline="")
+    except FileExistsError:
+        raise RefusedExists(f"{output} exists already", hint="nothing was written; name another file") from None
+
+
+def _write(
+    found: Iterator[jellyformat.LogEntry],
+    missed: Missed,
+    form: str,
+    shown: timeline.Shown,
+    out: TextIO | None,
+    *,
+    pager: bool,
+) -> int:
+    """Write the entries in a form; how many there were. ``missed`` gets those that are damaged, too."""
+    counted = _Counted(found, missed)
+    if form == "json":
+        print_json([as_dict(entry) for entry in with_damaged(list(counted), missed)], out=out)
+    elif form == "jsonl":
+        for entry in counted:
+            print_json(as_dict(entry), line=True, out=out)
+        for entry in with_damaged([], missed):
+            if entry.file not in counted.damaged:
+                print_json(as_dict(entry), line=True, out=out)
+    elif form == "csv":
+        _lines(_csv(list(counted)), out)
+    elif form == "plain":
+        _lines(timeline.plain(counted, shown), out)
+    elif pager:
+        prepare()
+        colour = click.get_current_context().color is not False
+        lines = timeline.table(list(counted), shown, colour=colour)
+        click.echo_via_pager((line + "\n" for line in lines), color=colour)
     else:
-        for entry, change in zip(entries, changes, strict=False):
-            _print(entry, change)
-    for file, fault in damaged:
-        click.echo(f"{safe_name(file)}: {safe(fault.message)}", err=True)
-    if not entries and not as_json:
-        click.echo("no snapshots", err=True)
+        _lines(timeline.table(list(counted), shown, colour=False), out)
+    return counted.count
 
 
-def _files(paths: tuple[str, ...], unread: list[tuple[Path | str, JellyError]]) -> Iterator[Path | str]:
-    """The files, as paths; those behind URLs as they were named. ``unread`` gets directories that cannot be read."""
-
-    def note(error: OSError) -> None:
-        if isinstance(error, FileNotFoundError):  # gone since it was listed
-            return
-        place = Path(os.fsdecode(error.filename))
-        unread.append((place, explained(error, place, "nothing was changed", output=False)))
-
-    for given in paths:
-        path = Path(given)
-        if "://" in given and not os.path.lexists(path):
-            yield given
-            continue
-        if not os.path.lexists(path):
-            raise missing(path)
-        if not path.is_dir():
-            yield path
-            continue
-        for above, directories, names in os.walk(path, onerror=note):
-            directories[:] = sorted(name for name in directories if name != ".git")
-            if FILE_NAME in names and named_by(Path(above)) is not None:
-                yield Path(above)
-            for name in sorted(names):
-                file = Path(above, name)
-                if file.is_file() and not file.is_symlink():
-                    yield file
+def _lines(lines: Iterable[str], out: TextIO | None) -> None:
+    for line in lines:
+        click.echo(line, file=out)
 
 
-def _once(entries: list[_Entry]) -> list[_Entry]:
-    """The entries without those of sidecars, and of files in directories, whose host is there too."""
-    found: dict[str, _Entry] = {}
-    for entry in entries:
-        present = found.get(entry.holder)
-        if present is None or os.path.realpath(present.file) == entry.holder:
-            found[entry.holder] = entry
-    return list(found.values())
+class _Counted:
+    """Entries, counted as they pass; those that are damaged are noted."""
+
+    def __init__(self, found: Iterator[jellyformat.LogEntry], missed: Missed) -> None:
+        self._found, self._missed = found, missed
+        self.count = 0
+        self.damaged: set[str] = set()
+
+    def __iter__(self) -> Iterator[jellyformat.LogEntry]:
+        for entry in self._found:
+            self.count += 1
+            if entry.damaged is not None:
+                self.damaged.add(entry.file)
+                self._missed.damaged.append((entry.file, entry.damaged))
+            yield entry
 
 
-def _changes(old: _Entry, new: _Entry) -> list[tuple[str, bytes]]:
-    """What changed in the files between two checkpoints."""
-    if old.snapshot_id == new.snapshot_id or _trees(old) == _trees(new):
-        return []
-    with ExitStack() as stack:
-        one, two = (entry.box or stack.enter_context(jellyformat.open(entry.file)) for entry in (old, new))
-        return changed(worktree_side(one), worktree_side(two))
-
-
-def _trees(entry: _Entry) -> list[tuple[bytes, bytes | None]]:
-    """The worktree tree of each repository; None, which equals nothing, where there is none."""
-    return [
-        (prefix, None if state.worktree is None else state.worktree.tree)
-        for prefix, state in entry.manifest.state.walk()
-    ]
-
-
-def _as_dict(entry: _Entry, change: _Change) -> dict[str, object]:
-    manifest = entry.manifest
-    head = manifest.state.head
+def as_dict(entry: jellyformat.LogEntry) -> dict[str, object]:
+    """An entry for JSON."""
     return {
-        "file": str(entry.file),
-        "created": timestamp(manifest.provenance.time),
+        "file": entry.file,
+        "created": entry.created,
         "snapshot_id": entry.snapshot_id,
-        "ref": None if head.ref is None else path_text(head.ref),
-        "commit": None if head.commit is None else head.commit.hex(),
-        "dirty": is_dirty(manifest),
-        "changes": None if change is None else [{"change": letter, "path": path_text(path)} for letter, path in change],
+        "ref": entry.ref,
+        "commit": entry.commit,
+        "subject": None if entry.subject is None else visible(entry.subject),
+        "dirty": entry.dirty,
+        "edited": [decoded(path) for path in entry.edited],
+        "labels": dict(entry.labels),
+        "note": entry.note,
+        "run": run_as_dict(entry.run),
+        "changes": None
+        if entry.changes is None
+        else [{"change": letter, "path": decoded(path)} for letter, path in entry.changes],
+        "since": entry.since,
+        "edits": None if entry.edits is None else [_edit_as_dict(edit) for edit in entry.edits],
+        "host": entry.host,
+        "digest": entry.digest,
+        "damaged": None if entry.damaged is None else entry.damaged.to_json(program()),
+        "signatures": [item.to_json() for item in entry.signatures],
     }
 
 
-def _print(entry: _Entry, change: _Change) -> None:
-    manifest = entry.manifest
-    found = manifest.summary
-    head = manifest.state.head
-    if change is not None:
-        click.echo(f"  │ {_change_text(change)}")
-    commit = "no commit" if head.commit is None else head.commit.hex()[:10]
-    title = "" if found.commit is None else " " + safe(subject(found.commit))
-    uncommitted = len(found.staged) + len(found.unstaged) + len(found.untracked) + len(found.conflicted)
-    dirty = f" + {plural(uncommitted, 'uncommitted change')}" if uncommitted else ""
-    click.echo(f"● {timestamp(manifest.provenance.time)}  {bold(safe_name(entry.file))}  {entry.snapshot_id[:12]}")
-    click.echo(f"  │ {commit} on {branch(manifest)}{title}{dirty}")
+def _edit_as_dict(edit: jellyformat.Edit) -> dict[str, object]:
+    return {
+        "change": edit.change,
+        "path": decoded(edit.path),
+        "added": edit.added,
+        "removed": edit.removed,
+        "text": None if edit.text is None else visible(edit.text),
+        "values": [visible(value) for value in edit.values],
+    }
 
 
-def _change_text(change: list[tuple[str, bytes]]) -> str:
-    if not change:
-        return "same files"
-    names = ", ".join(f"{letter} {safe_path(path)}" for letter, path in change[:_SHOWN])
-    more = "" if len(change) <= _SHOWN else f" and {len(change) - _SHOWN} more"
-    return f"changed: {names}{more}"
+def _csv(found: list[jellyformat.LogEntry]) -> Iterator[str]:
+    """A line for each, with a column for each label."""
+    labels = sorted({name for entry in found for name in entry.labels})
+    yield _csv_line(["file", "created", "branch", "commit", "snapshot_id", *labels, "note", "since", "changes"])
+    for entry in found:
+        branch = (entry.ref or "").removeprefix("refs/heads/")
+        values = [entry.labels.get(name, "") for name in labels]
+        yield _csv_line(
+            [
+                entry.file,
+                entry.created or "",
+                branch,
+                entry.commit or "",
+                entry.snapshot_id or "",
+                *values,
+                entry.note or "",
+                entry.since or "",
+                timeline.change_text(entry, None),
+            ]
+        )
+
+
+def _csv_line(values: list[str]) -> str:
+    """A line of CSV, in which nothing could reach a terminal raw."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow([visible(value) for value in values])
+    return out.getvalue()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, path_text, print_json, safe_path
+from jellyformat.cli.output import common, json_option, print_json, safe_path
+from jellyformat.format.text import decoded
 
 
 @click.command("ls")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.option("-l", "--long", "long_form", is_flag=True, help="Also mode, size and blob id.")
 @click.option("-z", "nul", is_flag=True, help="Paths as they are, each ended by NUL.")
 @json_option
@@ -21,7 +22,7 @@ def command(file: str, long_form: bool, nul: bool, as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"path": path_text(item.path), "mode": f"{item.mode:06o}", "size": item.size, "oid": item.oid.hex()}
+                {"path": decoded(item.path), "mode": f"{item.mode:06o}", "size": item.size, "oid": item.oid.hex()}
                 for item in files
             ]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
 import sys
@@ -11,8 +12,10 @@ from typing import Any
 
 import click
 
-from jellyformat.cli.output import fail, safe
-from jellyformat.errors import HostWarning, JellyError, SystemFailure
+from jellyformat.cli.examples import epilog
+from jellyformat.cli.output import fail, in_words, program
+from jellyformat.errors import CaptureWarning, HostWarning, JellyError, RepositoryWarning, SystemFailure
+from jellyformat.format.text import visible
 from jellyformat.version import __version__
 
 _COMMANDS = {
@@ -23,7 +26,13 @@ _COMMANDS = {
     "ls": "the files of a snapshot",
     "cat": "one file's bytes to stdout",
     "diff": "the uncommitted changes, or code against code",
+    "grep": "search the files of every snapshot below the paths",
+    "label": "labels and note of a checkpoint, which log shows and sorts by",
+    "sign": "sign with an SSH key, as git does",
     "log": "every snapshot below the paths as a timeline",
+    "index": "what log needs of many checkpoints, kept in a file",
+    "bisect": "which change between two checkpoints did it",
+    "run": "a program in a directory that holds the snapshot's files",
     "export": "the files alone into a new directory",
     "restore": "the repository put into the snapshot's state, or a new one",
     "undo": "step back over a restore",
@@ -34,10 +43,21 @@ _COMMANDS = {
     "git": "run git with {} standing for a repository that holds the snapshot",
     "env": "the captured environment",
     "fix": "mend what is broken or half done",
-    "view": "the snapshot as a local web page",
+    "view": "a checkpoint, or a table of many, as a local web page",
+    "doctor": "what is installed, and what a filesystem can do",
     "demo": "the whole story, on a small repository it makes",
+    "completion": "what a shell needs to complete commands and options",
 }
 
+
+_GROUPS = {
+    "Keep code in checkpoints": ("snapshot", "embed", "label", "sign", "extract", "strip", "fix"),
+    "Look at it": ("show", "ls", "cat", "env", "verify", "view"),
+    "Compare checkpoints": ("log", "grep", "diff", "bisect", "index"),
+    "Get code back": ("restore", "undo", "redo", "history", "export", "run", "git"),
+    "Begin": ("demo", "doctor", "completion"),
+}
+"""How the help lists them."""
 
 _ALIASES = {
     # what the first tool of this kind called them
@@ -71,17 +91,36 @@ class _Commands(click.Group):
             return None
         command = import_module(f"jellyformat.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
+        command.epilog = epilog(cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = difflib.get_close_matches(name, [*_COMMANDS, *_ALIASES], n=1)
+            meant = f" Did you mean {near[0]}?" if near else f" {ctx.command_path} --help lists them."
+            ctx.fail(f"There is no command {visible(name)!r}.{meant}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        for title, names in _GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, _COMMANDS[name]) for name in names])
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jellyformat")
 def cli() -> None:
     """A checkpoint that carries the code that made it.
+
+    \b
+    Examples:
+      jelly embed model.pt          put the code of this repository into model.pt
+      jelly show model.pt           what is in it
+      jelly restore model.pt        this repository as it was then; jelly undo takes it back
+      jelly log runs                which code made which checkpoint
 
     Exit codes: 0 done, 1 damaged, 2 wrong usage, 3 nothing there, 4 refused for safety, 5 the system failed.
     """
@@ -93,6 +132,9 @@ def _prepare_streams() -> None:
             os.fstat(fd)
         except OSError:  # closed: else the next file opened, a checkpoint, would get the place of stdout
             os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):  # None for the same reason, which click before 8.1.4 writes to
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # ASCII terminals, file names that are no UTF-8
             stream.reconfigure(errors="backslashreplace")
@@ -100,8 +142,9 @@ def _prepare_streams() -> None:
 
 def _warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """Say a warning for people, where one of our own is to be said."""
-    if issubclass(category, HostWarning):
-        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {safe(str(message))}", err=True)
+    if issubclass(category, (CaptureWarning, HostWarning, RepositoryWarning)):
+        said = in_words(message.args[0] if isinstance(message, Warning) and message.args else str(message))
+        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {visible(said)}", err=True)
     else:
         _show_warning(message, category, *place, **more)
 
@@ -115,7 +158,7 @@ def main() -> None:
     _prepare_streams()
     warnings.showwarning = _warn
     try:
-        code = cli.main(standalone_mode=False, prog_name="jellyformat")
+        code = cli.main(standalone_mode=False, prog_name=program())
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk is told
     except click.ClickException as error:

@@ -2,106 +2,141 @@
 
 from __future__ import annotations
 
-import datetime
-
 import click
 
 import jellyformat
-from jellyformat.cli.output import (
-    bold,
-    common,
-    json_option,
-    path_text,
-    plural,
-    print_json,
-    safe,
-    safe_name,
-    safe_path,
-    size_text,
-)
-from jellyformat.model import Manifest, Omitted
+from jellyformat.cli.checkpoints import look_at_each
+from jellyformat.cli.options import signers_option
+from jellyformat.cli.origin import place_of
+from jellyformat.cli.output import bold, common, json_option, print_json, safe_name, safe_path
+from jellyformat.errors import NoSnapshot, Usage
+from jellyformat.exports.requirements import packages_of
+from jellyformat.format.extensions import Run
+from jellyformat.format.text import decoded, plural, size_text, visible
+from jellyformat.hosts import registry
+from jellyformat.trust.commits import check_commit
+from jellyformat.trust.containers import signatures_of
+from jellyformat.trust.settings import trust_of
 
 _MOST = 12
 
 
 @click.command("show")
-@click.argument("file")
+@click.argument("files", type=click.Path(), nargs=-1, required=True)
 @click.option("--all", "all_lines", is_flag=True, help="All paths, however many.")
+@click.option("--text", is_flag=True, help="All its files as one text, for git diff (textconv); without one, that.")
+@click.option("--markdown", is_flag=True, help="A section for a model card.")
+@signers_option
 @json_option
 @common
-def command(file: str, all_lines: bool, as_json: bool) -> None:
-    """What is in FILE: commit, branch, time, changes, sizes, environment. No tensor or block is read."""
-    with jellyformat.open(file) as box:
+def command(
+    files: tuple[str, ...], all_lines: bool, text: bool, markdown: bool, signers: str | None, as_json: bool
+) -> int:
+    """What is in FILES: commit, branch, time, changes, sizes, environment. No tensor or block is read.
+
+    FILES may be directories: of a directory that is no checkpoint itself, all checkpoints below it are shown. With
+    --json, each checkpoint has a line. Who signed it is told by --signers, or git's gpg.ssh.allowedSignersFile.
+    """
+    if text + markdown + as_json > 1:
+        raise Usage("--text, --markdown and --json cannot be combined", hint="ask for one of them")
+    if text:
+        for file in files:
+            _print_text(file)
+        return 0
+    trust = trust_of(signers)
+
+    def look(file: str) -> int:
+        with jellyformat.open(file) as box:
+            found, manifest = box.info(), box.manifest
+        if markdown:
+            from jellyformat.cli.card import card
+
+            click.echo(card(found, file), nl=False)
+            return 0
+        signed, commit = signatures_of(manifest, trust), check_commit(manifest, trust)
         if as_json:
-            print_json(as_dict(box))
-        else:
-            _print(box, None if all_lines else _MOST)
+            more = {"signatures": [item.to_json() for item in signed], "commit_signature": commit and commit.to_json()}
+            print_json(as_dict(found) | more, line=True)
+            return 0
+        rows = [("signature", item.in_words()) for item in signed]
+        if commit is not None:
+            rows.append(("HEAD, signed", commit.in_words()))
+        from jellyformat.trust.origin import origin  # only now: it reads the repository here, and scripts need none
+
+        from_where = None if signed else origin(manifest, trust, *place_of(file))
+        if from_where is not None:
+            rows.append(("signature", f"none: {from_where.in_words()}"))
+        _print(found, rows, None if all_lines else _MOST)
+        return 0
+
+    return look_at_each(files, look, json=as_json)
 
 
-def omissions(manifest: Manifest) -> list[Omitted]:
-    """Everything that was left out, with its whole path."""
-    return [
-        Omitted(prefix + item.path, item.reason, item.size, item.sha256)
-        for prefix, state in manifest.state.walk()
-        if state.worktree is not None
-        for item in state.worktree.omitted
-    ]
+def _print_text(file: str) -> None:
+    """A text for git, which takes a failure for one of its own: so a file without snapshot has one, too."""
+    from jellyformat.exports.listing import listing
+
+    try:
+        with jellyformat.open(file) as box:
+            for line in listing(box):
+                click.echo(line)
+    except NoSnapshot:
+        with registry.reading(file) as (source, _):
+            click.echo(f"no snapshot; {plural(source.size, 'byte')}")
 
 
-def staged_omissions(manifest: Manifest) -> list[Omitted]:
-    """Staged contents that were left out; what a stranger wrote there is passed over."""
-    found: list[Omitted] = []
-    note = manifest.extensions.get("staged_omitted")
-    for item in note if isinstance(note, list) else ():
-        match item:
-            case [bytes(path), str(reason), int() | None as size]:
-                found.append(Omitted(path, reason, size))
-    return found
-
-
-def as_dict(box: jellyformat.Container) -> dict[str, object]:
+def as_dict(found: jellyformat.SnapshotInfo) -> dict[str, object]:
     """What ``show --json`` prints."""
-    manifest = box.manifest
-    state, summary, provenance = manifest.state, manifest.summary, manifest.provenance
-    worktree = state.worktree
     return {
-        "snapshot_id": box.snapshot_id,
-        "digest": box.digest,
-        "host": box.host,
-        "in": None if box.file is None else str(box.file),
-        "host_changed": box.host_changed,
-        "head": {
-            "ref": None if state.head.ref is None else path_text(state.head.ref),
-            "commit": None if state.head.commit is None else state.head.commit.hex(),
-        },
-        "subject": None if summary.commit is None else safe(subject(summary.commit)),
-        "operation": None if state.operation is None else state.operation.kind,
-        "tree": None if worktree is None else worktree.tree.hex(),
-        "dirty": is_dirty(manifest),
-        "staged": [path_text(path) for _, path in summary.staged],
-        "unstaged": [path_text(path) for _, path in summary.unstaged],
-        "untracked": [path_text(path) for path in summary.untracked],
-        "conflicted": [path_text(path) for path in summary.conflicted],
-        "omitted": [_as_dict(item) for item in omissions(manifest)],
-        "staged_omitted": [_as_dict(item) for item in staged_omissions(manifest)],
-        "ignored": [path_text(path) for path in manifest.ignored],
-        "files": summary.files,
-        "size": summary.size,
-        "history": manifest.history.commits,
-        "created": timestamp(provenance.time),
-        "tool": provenance.tool,
-        "argv": [path_text(argument) for argument in provenance.argv],
-        "remotes": {path_text(name): path_text(url) for name, url in provenance.remotes},
-        "submodules": [path_text(prefix.rstrip(b"/")) for prefix, _ in state.walk() if prefix],
-        "container_bytes": box.header.total_length,
-        "environment": plain(manifest.environment),
+        "file": found.file,
+        "snapshot_id": found.snapshot_id,
+        "digest": found.digest,
+        "host": found.host,
+        "in": None if found.holder is None else str(found.holder),
+        "host_changed": found.host_changed,
+        "head": {"ref": found.ref, "commit": found.commit},
+        "subject": None if found.subject is None else visible(found.subject),
+        "operation": found.operation,
+        "tree": found.tree,
+        "dirty": found.dirty,
+        "staged": [decoded(path) for _, path in found.staged],
+        "unstaged": [decoded(path) for _, path in found.unstaged],
+        "untracked": [decoded(path) for path in found.untracked],
+        "conflicted": [decoded(path) for path in found.conflicted],
+        "omitted": [_as_dict(item) for item in found.omitted],
+        "staged_omitted": [_as_dict(item) for item in found.staged_omitted],
+        "ignored": [decoded(path) for path in found.ignored],
+        "files": found.files,
+        "size": found.size,
+        "history": found.history,
+        "created": found.created,
+        "tool": found.tool,
+        "captured": None if found.captured is None else visible(found.captured),
+        "edited": [decoded(path) for path in found.edited],
+        "argv": list(found.argv),
+        "remotes": dict(found.remotes),
+        "submodules": [decoded(path) for path in found.submodules],
+        "roots": [decoded(name) for name in found.roots],
+        "container_bytes": found.container_bytes,
+        "environment": plain(found.environment),
+        "labels": dict(found.labels),
+        "note": found.note,
+        "run": run_as_dict(found.run),
     }
 
 
-def _as_dict(item: Omitted) -> dict[str, object]:
+def run_as_dict(run: Run | None) -> dict[str, object] | None:
+    """Which checkpoint of which run it is, for JSON."""
+    if run is None:
+        return None
+    parent = None if run.parent is None else run.parent.hex()
+    return {"id": run.id.hex(), "sequence": run.sequence, "parent": parent}
+
+
+def _as_dict(item: jellyformat.Omitted) -> dict[str, object]:
     return {
-        "path": path_text(item.path),
-        "reason": safe(item.reason),
+        "path": decoded(item.path),
+        "reason": visible(item.reason),
         "size": item.size,
         "sha256": None if item.sha256 is None else item.sha256.hex(),
     }
@@ -110,7 +145,7 @@ def _as_dict(item: Omitted) -> dict[str, object]:
 def plain(value: object) -> object:
     """An open value for JSON."""
     if isinstance(value, bytes):
-        return path_text(value)
+        return decoded(value)
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -118,84 +153,76 @@ def plain(value: object) -> object:
     return value
 
 
-def is_dirty(manifest: Manifest) -> bool:
-    """Whether anything was uncommitted."""
-    found = manifest.summary
-    lists = (found.staged, found.unstaged, found.untracked, found.conflicted)
-    return any(lists) or manifest.state.operation is not None
-
-
-def timestamp(seconds: int) -> str:
-    """ISO 8601 in UTC; what lies beyond the calendar as the number of seconds."""
-    try:
-        return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat().replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return str(seconds)
-
-
-def subject(commit: bytes) -> bytes:
-    """The first line of a commit's message."""
-    return commit.partition(b"\n\n")[2].lstrip(b"\n").partition(b"\n")[0]
-
-
-def branch(manifest: Manifest) -> str:
+def branch(ref: str | None) -> str:
     """The branch, for people."""
-    ref = manifest.state.head.ref
-    return "detached" if ref is None else safe(ref.removeprefix(b"refs/heads/"))
+    return "detached" if ref is None else visible(ref.removeprefix("refs/heads/"))
 
 
-def _print(box: jellyformat.Container, most: int | None) -> None:
-    manifest = box.manifest
-    state, found = manifest.state, manifest.summary
+def _print(found: jellyformat.SnapshotInfo, signed: list[tuple[str, str]], most: int | None) -> None:
     rows: list[tuple[str, str]] = []
-    commit = "none yet" if state.head.commit is None else state.head.commit.hex()[:10]
-    title = "" if found.commit is None else f"  {safe(subject(found.commit))}"
-    rows.append(("commit", f"{bold(commit)} on {bold(branch(manifest))}{title}"))
-    if state.operation is not None:
-        rows.append(("in progress", state.operation.kind))
-    rows.append(("captured", f"{timestamp(manifest.provenance.time)} by {safe(manifest.provenance.tool)}"))
-    rows.append(("snapshot", f"{box.snapshot_id[:16]}…  digest {box.digest[:16]}…"))
-    rows.append(("files", f"{found.files}, {size_text(found.size)}; {plural(manifest.history.commits, 'commit')}"))
-    where = f"in {box.host} ({box.form})" if box.file is None else f"in {safe_name(box.file)} ({box.host}, {box.form})"
-    rows.append(("container", f"{size_text(box.header.total_length)} {where}"))
-    rows += [("remote", f"{safe(name)} {safe(url)}") for name, url in manifest.provenance.remotes]
-    if manifest.provenance.argv:
-        rows.append(("command", safe(b" ".join(manifest.provenance.argv))))
-    rows.extend(_environment(manifest))
-    click.echo(bold(safe(box.name)))
+    commit = "none yet" if found.commit is None else found.commit[:10]
+    title = "" if found.subject is None else f"  {visible(found.subject)}"
+    if found.commit is None and found.ref is None:
+        rows.append(("commit", "none: the files were taken without git"))
+    else:
+        rows.append(("commit", f"{bold(commit)} on {bold(branch(found.ref))}{title}"))
+    rows += [("label", f"{visible(name)} = {visible(value)}") for name, value in found.labels.items()]
+    if found.note is not None:
+        rows += [("note", visible(line)) for line in found.note.splitlines()]
+    if found.run is not None:
+        rows.append(("run", f"{found.run.id.hex()[:8]}, checkpoint {found.run.sequence}"))
+    if found.operation is not None:
+        rows.append(("in progress", found.operation))
+    afterwards = ", by a command afterwards: not by the program that ran the code" * (found.captured == "command")
+    rows.append(("captured", f"{found.created} by {visible(found.tool)}{afterwards}"))
+    rows.append(("snapshot", f"{found.snapshot_id[:16]}…  digest {found.digest[:16]}…"))
+    rows += signed
+    rows.append(("files", f"{found.files}, {size_text(found.size)}; {plural(found.history, 'commit')}"))
+    where = f"in {found.host} ({found.form})"
+    if found.holder is not None:
+        where = f"in {safe_name(found.holder)} ({found.host}, {found.form})"
+    rows.append(("container", f"{size_text(found.container_bytes)} {where}"))
+    rows += [("remote", f"{visible(name)} {visible(url)}") for name, url in found.remotes.items()]
+    if found.argv:
+        rows.append(("command", visible(" ".join(found.argv))))
+    rows.extend(_environment(found))
+    click.echo(bold(visible(found.file)))
     for name, text in rows:
         click.echo(f"  {name:<12} {text}")
-    omitted, staged_omitted = omissions(manifest), staged_omissions(manifest)
-    if not is_dirty(manifest):
-        rest = (
-            "committed, but for what was left out" if omitted or staged_omitted else "clean: everything was committed"
-        )
-        click.echo(f"  {rest}")
+    if not found.dirty:
+        left_out = found.omitted or found.staged_omitted
+        click.echo("  committed, but for what was left out" if left_out else "  clean: everything was committed")
     _list("staged", [f"{letter} {safe_path(path)}" for letter, path in found.staged], most)
     _list("unstaged", [f"{letter} {safe_path(path)}" for letter, path in found.unstaged], most)
     _list("untracked", [safe_path(path) for path in found.untracked], most)
     _list("conflicted", [safe_path(path) for path in found.conflicted], most)
-    _list("left out, NOT in this snapshot", [_left_out(item) for item in omitted], most)
-    _list("staged, NOT in this snapshot", [_left_out(item) for item in staged_omitted], most)
-    if manifest.ignored:
-        names = ", ".join(safe_path(path) for path in manifest.ignored[:4])
-        more = ", …" if len(manifest.ignored) > 4 else ""
-        click.echo(f"  ignored by git, not in this snapshot: {names}{more}")
+    _list("changed after the program had loaded it, maybe not what ran", [*map(safe_path, found.edited)], most)
+    _list("left out, NOT in this snapshot", [_left_out(item) for item in found.omitted], most)
+    _list("staged, NOT in this snapshot", [_left_out(item) for item in found.staged_omitted], most)
+    if found.ignored:
+        names = ", ".join(safe_path(path) for path in found.ignored[:4])
+        more = ", …" if len(found.ignored) > 4 else ""
+        click.echo(f"  not in this snapshot, as git ignores them or they carry one: {names}{more}")
 
 
-def _left_out(item: Omitted) -> str:
+def _left_out(item: jellyformat.Omitted) -> str:
     size = "" if item.size is None else ", " + size_text(item.size)
-    return f"{safe_path(item.path)}  ({safe(item.reason)}{size})"
+    return f"{safe_path(item.path)}  ({visible(item.reason)}{size})"
 
 
-def _environment(manifest: Manifest) -> list[tuple[str, str]]:
-    environment = manifest.environment
+def _environment(found: jellyformat.SnapshotInfo) -> list[tuple[str, str]]:
+    environment = found.environment
     if not environment:
         return []
-    packages = environment.get("packages")
-    count = len(packages) if isinstance(packages, list) else 0
     words = [str(environment.get(key, "")) for key in ("language", "version", "platform")]
-    return [("environment", safe(" ".join(words)) + f", {plural(count, 'package')}")]
+    rows = [("environment", visible(" ".join(words)) + f", {plural(len(packages_of(environment)), 'package')}")]
+    editable = environment.get("editable")
+    for item in editable if isinstance(editable, list) else ():
+        if isinstance(item, dict):
+            changed = ", with changes that are not committed" if item.get("clean") is False else ""
+            commit = str(item.get("commit") or "no commit")[:10]
+            rows.append(("in place", visible(f"{item.get('name')} {commit} of {item.get('repository')}{changed}")))
+    return rows
 
 
 def _list(title: str, lines: list[str], most: int | None) -> None:

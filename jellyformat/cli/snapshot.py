@@ -9,19 +9,19 @@ import click
 
 import jellyformat
 from jellyformat.cli.options import capture_options
-from jellyformat.cli.output import common, json_option, plural, print_json, safe_name, say, size_text
-from jellyformat.container import MAGIC
-from jellyformat.newfile import check_replaceable, write_new_file
+from jellyformat.cli.output import common, json_option, print_json, program, safe_name, say
+from jellyformat.files.newfile import check_replaceable, write_new_file
+from jellyformat.format.frames import MAGIC
+from jellyformat.format.text import plural, size_text
 
 
 def describe(snap: jellyformat.Snapshot) -> str:
     """One line on what was captured."""
-    summary = snap.manifest.summary
-    changes = len(summary.staged) + len(summary.unstaged) + len(summary.untracked) + len(summary.conflicted)
-    omitted = sum(len(state.worktree.omitted) for _, state in snap.manifest.state.walk() if state.worktree)
-    parts = [f"{plural(summary.files, 'file')}", f"{plural(changes, 'uncommitted change')}", size_text(len(snap.data))]
-    if omitted:
-        parts.append(f"{omitted} left out (see `show`)")
+    found = snap.info()
+    changes = plural(found.uncommitted, "uncommitted change")
+    parts = [plural(found.files, "file"), changes, size_text(found.container_bytes)]
+    if found.omitted:
+        parts.append(f"{len(found.omitted)} left out (`{program()} show` lists them)")
     return f"snapshot {snap.id[:12]}: " + ", ".join(parts)
 
 
@@ -33,7 +33,7 @@ def describe(snap: jellyformat.Snapshot) -> str:
 @common
 def command(output: Path | None, replace: bool, as_json: bool, **options: Any) -> None:
     """Capture the repository into a bare container."""
-    snap = jellyformat.snapshot(**options)
+    snap = jellyformat.snapshot(**options, captured="command")
     if output is None:
         commit = snap.manifest.state.head.commit
         name = Path(options["repo"]).resolve().name or "snapshot"

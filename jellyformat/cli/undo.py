@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 import jellyformat
-from jellyformat.cli.output import common, json_option, path_text, plural, print_json, safe, say
+from jellyformat.cli.output import command_line, common, json_option, print_json, safe_name, say
 from jellyformat.cli.restore import paths, put_aside
+from jellyformat.format.text import decoded, plural, visible
 
 
 @click.command("undo")
@@ -17,7 +18,12 @@ from jellyformat.cli.restore import paths, put_aside
 @common
 def command(directory: str, steps: int, to: int | None, as_json: bool) -> None:
     """Step back over a restore: everything is as it was before it. What was done since is kept (`redo`)."""
-    report(jellyformat.undo(directory, steps, to=to), as_json=as_json)
+    done = jellyformat.undo(directory, steps, to=to)
+    report(done, as_json=as_json)
+    if done.aside is not None and not as_json:
+        where = () if directory == "." else (directory,)
+        say(f"  there was no repository before: the one that restore had made is now {safe_name(done.aside)}")
+        say(f"  to bring it back: {command_line('redo', *where)}")
 
 
 def report(done: jellyformat.Stepped, *, as_json: bool) -> None:
@@ -29,21 +35,24 @@ def report(done: jellyformat.Stepped, *, as_json: bool) -> None:
                 "steps": done.steps,
                 "state": done.state,
                 "title": done.title,
-                "written": [path_text(path) for path in done.written],
-                "removed": [path_text(path) for path in done.removed],
-                "kept_ignored": [path_text(path) for path in done.kept_ignored],
-                "unavailable": [path_text(path) for path in done.unavailable],
+                "written": [decoded(path) for path in done.written],
+                "removed": [decoded(path) for path in done.removed],
+                "kept_ignored": [decoded(path) for path in done.kept_ignored],
+                "unavailable": [decoded(path) for path in done.unavailable],
                 "detached": done.detached,
                 "mended": list(done.mended),
+                "aside": None if done.aside is None else str(done.aside),
             }
         )
         return
     for line in done.mended:
-        say(f"first mended what was half done: {safe(line)}")
-    say(f"{done.directory}: {plural(done.steps, 'step')}, now at state {done.state}: {safe(done.title)}")
+        say(f"first mended what was half done: {visible(line)}")
+    say(f"{safe_name(done.directory)}: {plural(done.steps, 'step')}, now at state {done.state}: {visible(done.title)}")
     say(f"  {plural(len(done.written), 'file')} written, {plural(len(done.removed), 'file')} put aside")
     paths("left alone, noted in .git/info/exclude", done.kept_ignored)
     paths("kept nowhere, left as they are", done.unavailable)
     put_aside(done.directory)
     if done.detached is not None:
-        say(f"  the branch {safe(done.detached)} is no longer where it was, so HEAD is detached at the commit it had")
+        say(
+            f"  the branch {visible(done.detached)} is no longer where it was, so HEAD is detached at the commit it had"
+        )

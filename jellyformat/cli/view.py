@@ -1,74 +1,38 @@
-"""``view``: the snapshot as a local web page."""
+"""``view``: checkpoints as a local web page."""
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from contextlib import closing
 
 import click
 
-import jellyformat
 from jellyformat.cli.output import common, say
-from jellyformat.viewer import Bytes, InMemory, serving
-
-_MAGIC = b"\x89JELLY\r\n"
-_BY_THE_PAGE = {"zip", "safetensors", "hdf5", "gguf", "onnx", "trailer"}
-"""The hosts that the page reads itself."""
-
-
-class _LocalFile:
-    """A file kept open: what is shown stays the same when another takes its name."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self.size = os.fstat(fd).st_size
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset``; fewer only at the end."""
-        return os.pread(self._fd, length, offset)
-
-
-@contextmanager
-def _shown(file: str) -> Iterator[Bytes]:
-    """The file itself, of which the page reads a few ranges; of what lies elsewhere or beside it the container."""
-    with jellyformat.open(file) as box:
-        host = box.host
-        if "://" in file:
-            data = InMemory(box.to_bytes())
-            yield data
-            return
-        fd = os.open(file, os.O_RDONLY)
-        try:
-            if host in _BY_THE_PAGE or os.pread(fd, len(_MAGIC), 0) == _MAGIC:
-                yield _LocalFile(fd)
-            else:
-                yield InMemory(box.to_bytes())
-        finally:
-            os.close(fd)
+from jellyformat.exports.page import serving
+from jellyformat.viewing import is_one, view_many, view_one
 
 
 @click.command("view")
-@click.argument("file")
+@click.argument("paths", type=click.Path(), nargs=-1, required=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port, by default one that is free.")
 @click.option("--no-browser", is_flag=True, help="Only say the address.")
 @common
-def command(file: str, port: int, no_browser: bool) -> None:
-    """The snapshot in FILE as a page in the browser: commit, files, uncommitted changes, environment. Ends with Ctrl-C.
+def command(paths: tuple[str, ...], port: int, no_browser: bool) -> None:
+    """A checkpoint as a page in the browser: commit, files, uncommitted changes, environment. Ends with Ctrl-C.
+
+    Of a directory, or of several PATHS, the page shows all checkpoints below them as a table: sort it, filter it, plot
+    a label, and compare two of them.
 
     The page is served to this machine alone and nothing is sent elsewhere.
     """
-    name = PurePosixPath(file.partition("?")[0]).name if "://" in file else Path(file).name
-    with _shown(file) as shown, serving(shown, name, port) as url:
-        click.echo(url)
-        say("This machine alone can open it. Ctrl-C ends it.")
-        if not no_browser:
-            import webbrowser
+    with closing(view_one(paths[0]) if is_one(paths) else view_many(paths)) as view, serving(view, port) as url:
+        try:  # from the first word on: whoever reads the address may be gone before the rest is said
+            click.echo(url)
+            say("This machine alone can open it. Ctrl-C ends it.")
+            if not no_browser:
+                import webbrowser
 
-            webbrowser.open(url)
-        try:
+                webbrowser.open(url)
             threading.Event().wait()
         except KeyboardInterrupt:
             return

@@ -1,0 +1,1 @@
+"""The exact state of a repository into a container (SPEC JF-STA)."""

@@ -1,0 +1,1 @@
+"""Repositories as git makes them, read by our own code: nothing is written, run or trusted."""

@@ -1,0 +1,198 @@
+"""What git reads, written by us: index files (gitformat-index(5)) and packs (gitformat-pack(5))."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jellyformat.git.deltas import delta_from, wants_delta
+from jellyformat.git.index import IndexEntry
+
+GitObject: TypeAlias = tuple[bytes, int, bytes]
+"""Raw id, kind (numbered as in packs), content."""
+
+_ASSUME_VALID, _EXTENDED, _NAME_LENGTH = 0x8000, 0x4000, 0x0FFF
+_SKIP_WORKTREE, _INTENT_TO_ADD = 0x4000, 0x2000
+_OFS_DELTA = 6
+_DEPTH = 40
+"""Deltas in a chain: more makes reading slow."""
+_WINDOW_BYTES = 64 << 20
+"""Bytes of objects kept as bases for deltas."""
+_SMALL = 4096
+"""Bytes of the smaller window."""
+_SHORT = 96
+"""Bytes; shorter data are stored."""
+
+
+def _sha(object_format: str) -> hashlib._Hash:
+    return hashlib.sha1(usedforsecurity=False) if object_format == "sha1" else hashlib.sha256()
+
+
+def format_index(entries: Iterable[IndexEntry], object_format: str) -> bytes:
+    """An index file of version 2, or 3 where an entry needs its flags (gitformat-index(5)).
+
+    Args:
+        entries: In any order; one for each path and stage.
+        object_format: ``sha1`` or ``sha256``.
+    """
+    ordered = sorted(entries, key=lambda entry: (entry.path, entry.stage))
+    extended = any(entry.skip_worktree or entry.intent_to_add for entry in ordered)
+    parts = [struct.pack(">4sII", b"DIRC", 3 if extended else 2, len(ordered))]
+    for entry in ordered:
+        flags = min(len(entry.path), _NAME_LENGTH) | entry.stage << 12
+        flags |= _ASSUME_VALID if entry.assume_valid else 0
+        more = (_SKIP_WORKTREE if entry.skip_worktree else 0) | (_INTENT_TO_ADD if entry.intent_to_add else 0)
+        head = struct.pack(
+            ">10I", *entry.ctime, *entry.mtime, entry.dev, entry.ino, entry.mode, entry.uid, entry.gid, entry.size
+        )
+        head += entry.oid + struct.pack(">H", flags | (_EXTENDED if more else 0))
+        head += (struct.pack(">H", more) if more else b"") + entry.path
+        parts.append(head + bytes(8 - len(head) % 8))
+    body = b"".join(parts)
+    hasher = _sha(object_format)
+    hasher.update(body)
+    return body + hasher.digest()
+
+
+def index_entry(
+    path: bytes, mode: int, oid: bytes, found: os.stat_result | None = None, **flags: bool | int
+) -> IndexEntry:
+    """An index entry; with the stat data of the file that has its content, or for git to look at again."""
+    low = 0xFFFFFFFF
+    stage = int(flags.get("stage", 0))
+    bits = [bool(flags.get(name)) for name in ("assume_valid", "intent_to_add", "skip_worktree")]
+    if found is None:
+        return IndexEntry(path, oid, mode, stage, 0, (0, 0), (0, 0), 0, 0, 0, 0, *bits)
+    mtime, ctime = (divmod(stamp, 10**9) for stamp in (found.st_mtime_ns, found.st_ctime_ns))
+    return IndexEntry(
+        path, oid, mode, stage, found.st_size & low, (mtime[0] & low, mtime[1]), (ctime[0] & low, ctime[1]),
+        found.st_dev & low, found.st_ino & low, found.st_uid & low, found.st_gid & low, *bits,
+    )  # fmt: skip
+
+
+# -- packs ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack: its name (hex), the bytes of ``.pack`` in pieces, and of ``.idx``."""
+
+    name: str
+    data: list[bytes]
+    index: bytes
+
+
+def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[bytes, bytes]) -> Pack:
+    """A pack of ``objects``, each once.
+
+    Args:
+        objects: What to pack; an object may become a delta of an earlier one of the same name.
+        object_format: ``sha1`` or ``sha256``.
+        names: The path of a tree or blob by raw id; those of one path are alike.
+    """
+    parts: list[bytes] = [b""]
+    found: list[tuple[bytes, int, int]] = []  # raw id, crc, offset
+    bases: dict[tuple[int, bytes], tuple[bytes, int, int]] = {}  # content, offset, depth
+    held, offset, seen = 0, 12, set()
+    for oid, kind, content in objects:
+        if oid in seen:
+            continue
+        seen.add(oid)
+        key = (kind, names.get(oid, b""))
+        base = bases.get(key) if oid in names else None
+        delta = delta_from(base[0], content) if base is not None and wants_delta(content) else None
+        depth = 0
+        if delta is not None and base is not None:
+            head = _entry_head(_OFS_DELTA, len(delta)) + _offset(offset - base[1])
+            packed = head + _deflated(delta)
+            depth = base[2] + 1
+        else:
+            packed = _entry_head(kind, len(content)) + _deflated(content)
+        if oid in names and depth < _DEPTH:
+            held += len(content) - (len(base[0]) if base is not None else 0)
+            bases[key] = content, offset, depth
+            if held > _WINDOW_BYTES:
+                bases.clear()
+                held = 0
+        elif oid in names:
+            del bases[key]
+            held -= 0 if base is None else len(base[0])
+        parts.append(packed)
+        found.append((oid, zlib.crc32(packed), offset))
+        offset += len(packed)
+    parts[0] = struct.pack(">4sII", b"PACK", 2, len(found))
+    hasher = _sha(object_format)
+    for part in parts:
+        hasher.update(part)
+    trailer = hasher.digest()
+    parts.append(trailer)
+    found.sort()
+    naming = _sha(object_format)
+    naming.update(b"".join(oid for oid, _, _ in found))
+    return Pack(naming.hexdigest(), parts, _pack_index(found, trailer, object_format))
+
+
+def _deflated(data: bytes) -> bytes:
+    """A zlib stream (RFC 1950); where compression would not pay for its start, of one stored block."""
+    if len(data) > _SMALL:
+        return zlib.compress(data, 1)
+    if len(data) > _SHORT:  # zlib spends more time on clearing its tables than on the data, unless they are small
+        compressor = zlib.compressobj(1, zlib.DEFLATED, 12, 5)
+        return compressor.compress(data) + compressor.flush()
+    length = struct.pack("<HH", len(data), len(data) ^ 0xFFFF)
+    return b"\x78\x01\x01" + length + data + struct.pack(">I", zlib.adler32(data))
+
+
+def _entry_head(kind: int, size: int) -> bytes:
+    byte = kind << 4 | size & 15
+    size >>= 4
+    out = bytearray()
+    while size:
+        out.append(byte | 0x80)
+        byte, size = size & 0x7F, size >> 7
+    out.append(byte)
+    return bytes(out)
+
+
+def _offset(distance: int) -> bytes:
+    out = [distance & 0x7F]
+    while distance := distance >> 7:
+        distance -= 1
+        out.append(distance & 0x7F | 0x80)
+    return bytes(reversed(out))
+
+
+def _pack_index(found: list[tuple[bytes, int, int]], trailer: bytes, object_format: str) -> bytes:
+    """A pack index of version 2 over entries sorted by id."""
+    fan = [0] * 256
+    for oid, _, _ in found:
+        fan[oid[0]] += 1
+    for number in range(1, 256):
+        fan[number] += fan[number - 1]
+    large: list[int] = []
+    offsets = []
+    for _, _, offset in found:
+        if offset < 1 << 31:
+            offsets.append(offset)
+        else:
+            offsets.append(1 << 31 | len(large))
+            large.append(offset)
+    body = b"".join(
+        (
+            b"\xfftOc\0\0\0\2",
+            struct.pack(">256I", *fan),
+            b"".join(oid for oid, _, _ in found),
+            struct.pack(f">{len(found)}I", *(crc for _, crc, _ in found)),
+            struct.pack(f">{len(offsets)}I", *offsets),
+            struct.pack(f">{len(large)}Q", *large),
+            trailer,
+        )
+    )
+    hasher = _sha(object_format)
+    hasher.update(body)
+    return body + hasher.digest()

@@ -1,0 +1,1 @@
+"""Which files carry containers, where in them, and what ties the two together (SPEC JF-HST)."""
