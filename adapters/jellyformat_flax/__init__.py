@@ -1,4 +1,4 @@
-"""The host adapter for msgpack files of flax: the container lies beside them, bound to what they hold (SPEC 14.12)."""
+"""The host adapter for msgpack files of flax: the container lies beside them, bound to what they hold (SPEC JF-FLX)."""
 
 from __future__ import annotations
 

@@ -1,14 +1,11 @@
-"""The adapter for flax: nothing is put into its files, and what they hold is told by name (SPEC 14.12)."""
+"""The adapter for flax: nothing is put into its files, and what they hold is told by name (SPEC JF-FLX)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jellyformat.errors import Refused, RefusedHost
-from jellyformat.host import BESIDE, Carried, Plan
-from jellyformat.source import Source
-from jellyformat.weights import TENSORS, Weight
+from jellyformat.adapter import TENSORS, Carried, Plan, Refused, Source, Weight, nothing_fits_in
 from jellyformat_flax.leaves import read_weights
 from jellyformat_flax.values import is_flax
 
@@ -21,7 +18,7 @@ class FlaxAdapter:
     priority: int = 10
 
     def matches(self, source: Source) -> bool:
-        """Whether ``source`` begins as flax writes it (SPEC 14, step 7); reads 64 KiB at most."""
+        """Whether ``source`` begins as flax writes it (SPEC JF-HST, step 7); reads 64 KiB at most."""
         return is_flax(source)
 
     def find(self, source: Source) -> Carried | None:
@@ -30,18 +27,14 @@ class FlaxAdapter:
 
     def plan_embed(self, source: Source, container: bytes) -> Plan:
         """Raises RefusedHost, always (JF-HST-004)."""
-        raise RefusedHost(
-            "this is a msgpack file of flax: flax fails on whatever is put into it, so the file was not touched",
-            requirement="JF-HST-004",
-            hint=BESIDE,
-        )
+        raise nothing_fits_in("this is a msgpack file of flax, which fails on whatever is put into it")
 
     def plan_strip(self, source: Source, carried: Carried) -> Plan:
         """Raises Refused: there is nothing in it."""
         raise Refused("a msgpack file of flax carries nothing, so the file was not touched")
 
     def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]]:
-        """Each array, and each number and text, by its keys (SPEC 14.8).
+        """Each array, and each number and text, by its keys (SPEC JF-BND).
 
         Raises:
             BadHost: the file does not conform (JF-FLX-001).

@@ -1,15 +1,22 @@
-"""What a msgpack file of flax holds, each by the keys that lead to it (SPEC 14.12)."""
+"""What a msgpack file of flax holds, each by the keys that lead to it (SPEC JF-FLX)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from jellyformat import limits
-from jellyformat.errors import BadHost, SizeLimit
-from jellyformat.source import Joined, Source, Window
-from jellyformat.weights import Weight
-from jellyformat_flax.values import Array, NotFlax, Value, Values, walk
+from jellyformat.adapter import (
+    MAX_WEIGHT_NAME_BYTES,
+    MAX_WEIGHTS,
+    BadHost,
+    CountLimit,
+    Joined,
+    SizeLimit,
+    Source,
+    Weight,
+    Window,
+)
+from jellyformat_flax.values import SHAPE_MAX, Array, NotFlax, Value, Values, walk
 
 CHUNKED = b"__msgpack_chunked_array__"
 """The first key of a map that stands for an array of more than a gigabyte, which flax divides."""
@@ -17,7 +24,7 @@ CHUNKS_MAX = 65_536
 _TRUE = b"\xc3"
 _KEYS = 3
 
-Step: TypeAlias = tuple[tuple[bytes, ...], Value]
+Step: TypeAlias = tuple[Sequence[bytes], Value]
 
 
 def read_weights(source: Source) -> Iterator[Weight]:
@@ -26,6 +33,7 @@ def read_weights(source: Source) -> Iterator[Weight]:
     Raises:
         BadHost: the file does not conform (JF-FLX-001).
         SizeLimit: the names have more bytes than they may (JF-FLX-002).
+        CountLimit: there are more maps and arrays than there may be weights (JF-BND-005).
     """
     try:
         yield from _weights(Values(source))
@@ -36,13 +44,17 @@ def read_weights(source: Source) -> Iterator[Weight]:
 
 
 def _weights(values: Values) -> Iterator[Weight]:
-    steps, names = walk(values), 0
+    steps, names, maps = walk(values), 0, 0
     for path, value in steps:
         if path and path[-1] == CHUNKED:
             raise NotFlax("an array in pieces that is not as flax writes it", value.start)
         if value.kind == "map" and _is_chunked(values, value):
+            path = tuple(path)  # the walk goes on below it, in the same list
             dtype, shape, content = _chunked(values, steps, value)
         elif value.kind in ("map", "array"):
+            maps += 1
+            if maps > MAX_WEIGHTS:  # they are no weights, and take as long
+                raise CountLimit(f"more than {MAX_WEIGHTS} maps and arrays", requirement="JF-BND-005")
             continue
         elif value.kind == "extension" and not values.is_complex(value):
             found = values.array(value)
@@ -50,9 +62,9 @@ def _weights(values: Values) -> Iterator[Weight]:
         else:
             dtype, shape, content = "", (), Window(values.source, value.start, value.end - value.start)
         names += sum(map(len, path)) + max(0, len(path) - 1)
-        if names > limits.WEIGHT_NAME_BYTES:
+        if names > MAX_WEIGHT_NAME_BYTES:
             raise SizeLimit(
-                f"the names of what this file holds have more than {limits.WEIGHT_NAME_BYTES} bytes",
+                f"the names of what this file holds have more than {MAX_WEIGHT_NAME_BYTES} bytes",
                 requirement="JF-FLX-002",
                 offset=value.start,
             )
@@ -79,7 +91,10 @@ def _chunked(values: Values, steps: Iterator[Step], value: Value) -> tuple[str, 
     if values.bytes_at(take(CHUNKED, "other").start, 1) != _TRUE:
         raise fault
     shape: list[int] = []
-    for number in range(take(b"shape", "map").count):
+    dimensions = take(b"shape", "map")
+    if dimensions.count > SHAPE_MAX:
+        raise fault
+    for number in range(dimensions.count):
         size = take(b"%d" % number, "integer")
         shape.append(int(values.key(size)))
     chunks: list[Array] = []

@@ -5,11 +5,11 @@ The bytes of arrays are not read. Nothing is recursed into: a stack is kept, of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jellyformat.source import Source, Window
+from jellyformat.adapter import Source, Window
 
 DEPTH_MAX = 512
 """Maps and arrays within each other."""
@@ -21,10 +21,10 @@ _ARRAYS = (1, 3)
 """flax's extension types for an array, and for a scalar of numpy, which has the same form."""
 _COMPLEX = 2
 _COMPLEX_LENGTH = 19
-_SHAPE_MAX = 64
+SHAPE_MAX = 64
 _DTYPE_MAX = 64
 _HEAD_MAX = 9
-_ARRAY_HEAD_MAX = 1 + 3 + 9 * _SHAPE_MAX + 2 + _DTYPE_MAX + 5
+_ARRAY_HEAD_MAX = 1 + 3 + 9 * SHAPE_MAX + 2 + _DTYPE_MAX + 5
 _PAGE = 1 << 10
 
 Kind = Literal["map", "array", "text", "integer", "extension", "other"]
@@ -176,7 +176,7 @@ def _array_head(data: bytes) -> tuple[str, tuple[int, ...], int, int] | None:
     dimensions = head(data[1:], 1)
     if outer is None or outer.kind != "array" or (outer.body, outer.count) != (1, 3) or dimensions is None:
         return None
-    if dimensions.kind != "array" or dimensions.count > _SHAPE_MAX:
+    if dimensions.kind != "array" or dimensions.count > SHAPE_MAX:
         return None
     shape: list[int] = []
     position = dimensions.body
@@ -200,8 +200,9 @@ def _array_head(data: bytes) -> tuple[str, tuple[int, ...], int, int] | None:
     return dtype, tuple(shape), content.body, content.end - content.body
 
 
-def walk(values: Values) -> Iterator[tuple[tuple[bytes, ...], Value]]:
-    """Each value that is not in an extension, with the keys that lead to it; maps and arrays before what is in them.
+def walk(values: Values) -> Iterator[tuple[Sequence[bytes], Value]]:
+    """Each value that is not in an extension, with the keys that lead to it, which are right until the next one is
+    asked for; maps and arrays before what is in them.
 
     Raises:
         NotFlax: the values do not lead to the last byte of the file, or a key is none.
@@ -213,7 +214,7 @@ def walk(values: Values) -> Iterator[tuple[tuple[bytes, ...], Value]]:
     while True:
         value = values.at(position)
         position = value.end
-        yield tuple(path), value
+        yield path, value
         if value.kind in ("map", "array"):
             if len(open_values) == DEPTH_MAX:
                 raise NotFlax("maps and arrays nested too deeply", value.start)

@@ -1,4 +1,4 @@
-"""The host adapter for GGUF: a trailer, where every tensor lies in front of it, and bindings by tensor (SPEC 14.11)."""
+"""The host adapter for GGUF: a trailer, where every tensor lies in front of it, and bindings by tensor (JF-GGF)."""
 
 from __future__ import annotations
 

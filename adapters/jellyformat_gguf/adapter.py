@@ -1,4 +1,4 @@
-"""The adapter for GGUF: a container behind the model, with a locator (SPEC 14.11)."""
+"""The adapter for GGUF: a container behind the model, with a locator (SPEC JF-GGF)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 from jellyformat_trailer import find_trailer, plan_trailer
 
-from jellyformat.errors import BadHost, Refused
-from jellyformat.host import Append, Carried, Truncate
-from jellyformat.source import Source, Window
-from jellyformat.weights import TENSORS, Weight
+from jellyformat.adapter import TENSORS, Append, BadHost, Carried, Refused, Source, Truncate, Weight, Window
 from jellyformat_gguf.header import Tensor, is_gguf, read_tensors
 
 
@@ -22,11 +19,11 @@ class GgufAdapter:
     priority: int = 30
 
     def matches(self, source: Source) -> bool:
-        """Whether ``source`` begins as a GGUF file of version 2 or 3, little-endian (SPEC 14, step 5)."""
+        """Whether ``source`` begins as a GGUF file of version 2 or 3, little-endian (SPEC JF-HST, step 5)."""
         return is_gguf(source)
 
     def find(self, source: Source) -> Carried | None:
-        """The container behind the host's own bytes, or None (SPEC 14.5).
+        """The container behind the host's own bytes, or None (SPEC JF-TRL).
 
         Raises:
             CorruptLocator: there is a locator, and it does not fit (JF-LOC-001, JF-TRL-001).
@@ -56,7 +53,7 @@ class GgufAdapter:
         return Truncate(carried.host_length)
 
     def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterable[Weight]] | None:
-        """The tensors; None where one of them is of a type that SPEC 14.11 does not list.
+        """The tensors; None where one of them is of a type that SPEC JF-GGF does not list.
 
         Raises:
             BadHost: the header is broken (JF-GGF-001), or a tensor does not lie in the file (JF-GGF-002).

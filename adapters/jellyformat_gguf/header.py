@@ -1,4 +1,4 @@
-"""The header of a GGUF file: where its tensors lie (SPEC 14.11, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+"""The header of a GGUF file: where its tensors lie (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 
 It is walked by its lengths. Of the metadata only the alignment is looked at; no tensor is read.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from jellyformat import limits
-from jellyformat.errors import BadHost
-from jellyformat.source import Source
+from jellyformat.adapter import MAX_WEIGHTS, BadHost, Source
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -30,6 +28,8 @@ _HEADER_MAX = 1 << 28
 _NAME_MAX = (1 << 16) - 1
 _DIMENSIONS_MAX = 16
 _DEPTH_MAX = 8
+_ENTRIES_MAX = 1 << 16
+"""Metadata, and the arrays in arrays of them: models have some dozens."""
 _PAGE = 1 << 18
 _WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of the values that always have as many: integers, floating point numbers and booleans."""
@@ -74,8 +74,8 @@ def read_tensors(source: Source) -> list[Tensor]:
     """
     cursor = _Cursor(source, len(MAGIC) + 4)
     count, entries = cursor.number(8), cursor.number(8)
-    if count > limits.WEIGHTS:
-        raise _bad(f"it has {count} tensors, more than {limits.WEIGHTS}", len(MAGIC) + 4)
+    if count > MAX_WEIGHTS:
+        raise _bad(f"it has {count} tensors, more than {MAX_WEIGHTS}", len(MAGIC) + 4)
     alignment = _alignment(cursor, entries)
     told: dict[bytes, tuple[int, tuple[int, ...], int]] = {}
     for _ in range(count):
@@ -93,6 +93,8 @@ def read_tensors(source: Source) -> list[Tensor]:
 def _alignment(cursor: _Cursor, entries: int) -> int:
     """Walk the metadata; the alignment of the tensors that it gives."""
     alignment: int | None = None
+    if entries > _ENTRIES_MAX:
+        raise _bad(f"it has {entries} metadata, more than {_ENTRIES_MAX}", cursor.position - 8)
     for _ in range(entries):
         begin = cursor.position
         key, kind = cursor.string(), cursor.number(4)
@@ -146,6 +148,7 @@ class _Cursor:
     position: int
     start: int = 0
     page: bytes = field(default=b"")
+    arrays: int = 0
 
     def number(self, width: int) -> int:
         """An integer of so many bytes."""
@@ -166,6 +169,9 @@ class _Cursor:
             self._pass_strings(count)
         elif kind == _ARRAY and depth < _DEPTH_MAX:
             for _ in range(count):
+                self.arrays += 1
+                if self.arrays > _ENTRIES_MAX:
+                    raise _bad("it has too many arrays", self.position)
                 inner = self.number(4)
                 self.pass_values(inner, self.number(8), depth + 1)
         else:

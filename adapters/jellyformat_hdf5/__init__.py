@@ -1,4 +1,4 @@
-"""The host adapter for HDF5 files, such as Keras `.h5`: a user block in front of the file (SPEC 14.9)."""
+"""The host adapter for HDF5 files, such as Keras `.h5`: a user block in front of the file (SPEC JF-HDF)."""
 
 from __future__ import annotations
 

@@ -1,13 +1,23 @@
-"""The adapter for HDF5: a container in a user block, the file behind it told that it was moved (SPEC 14.9)."""
+"""The adapter for HDF5: a container in a user block, the file behind it told that it was moved (SPEC JF-HDF)."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
 
-from jellyformat.errors import CorruptLocator
-from jellyformat.host import END_MAGIC, LOCATOR_LENGTH, Carried, Copy, Rewrite, Segment, locate, locator
-from jellyformat.source import Source, read_exactly
+from jellyformat.adapter import (
+    END_MAGIC,
+    LOCATOR_LENGTH,
+    Carried,
+    Copy,
+    CorruptLocator,
+    Rewrite,
+    Segment,
+    Source,
+    locate,
+    locator,
+    read_exactly,
+)
 from jellyformat_hdf5.superblock import SIGNATURE, read_superblock
 
 FORM = "user block"
@@ -22,7 +32,7 @@ class Hdf5Adapter:
     priority: int = 60
 
     def matches(self, source: Source) -> bool:
-        """Whether ``source`` begins with the HDF5 signature, or with the locator of a user block (SPEC 14, step 4).
+        """Whether ``source`` begins with the HDF5 signature, or with the locator of a user block (SPEC JF-HST, step 4).
 
         A file with a user block of somebody else is none: what is in that is not ours to move.
         """
@@ -38,7 +48,7 @@ class Hdf5Adapter:
             Truncated: the file ends in the user block.
         """
         head = read_exactly(source, 0, min(LOCATOR_LENGTH, source.size))
-        if not head.endswith(END_MAGIC):
+        if len(head) < LOCATOR_LENGTH or not head.endswith(END_MAGIC):
             return None
         start, length, host_length = struct.unpack(">QQQ", head[:24])
         length = user_block_length(length)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jellyformat.errors import BadHost, RefusedHost
-from jellyformat.host import BESIDE
-from jellyformat.source import Source
+from jellyformat.adapter import BadHost, RefusedHost, Source, nothing_fits_in
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -53,10 +51,8 @@ class Superblock:
         for offset, address in ((place, self.base + by), (place + 2 * self.width, self.end + by)):
             # all ones are no address
             if not 0 <= address < (1 << 8 * self.width) - 1:
-                raise RefusedHost(
-                    f"the addresses of this HDF5 file cannot be moved by {by} bytes; the file was not touched",
-                    requirement="JF-HDF-004",
-                    hint=BESIDE,
+                raise nothing_fits_in(
+                    f"the addresses of this HDF5 file cannot be moved by {by} bytes", requirement="JF-HDF-004"
                 )
             raw[offset : offset + self.width] = address.to_bytes(self.width, "little")
         if self.version >= 2:
@@ -94,10 +90,9 @@ def read_superblock(source: Source, offset: int) -> Superblock:
             hint="nothing was changed; close it there, or clear the mark with: h5clear -s FILE",
         )
     if _has_driver(source, found, fields[3] if version < 2 else fields[1], offset):
-        raise RefusedHost(
+        raise nothing_fits_in(
             "this HDF5 file is one of several that belong together (a split or a family of files)",
             requirement="JF-HDF-004",
-            hint=f"nothing was changed; {BESIDE}",
         )
     # a base address that is not where the superblock stands: a file that was moved, by the specification
     if found.end - found.base > source.size - offset:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jellyformat import training
 from jellyformat_numpy._adapter import ADAPTER, NpzAdapter
 
 if TYPE_CHECKING:
@@ -21,3 +22,6 @@ def __getattr__(name: str) -> Any:
 
         return getattr(functions, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+training.begin()

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from jellyformat_zip import ZipAdapter, open_directory, parse_entries
 
-from jellyformat.errors import BadHost
-from jellyformat.source import Source
+from jellyformat.adapter import BadHost, Source
 
 
 @dataclass(frozen=True)
 class NpzAdapter(ZipAdapter):
-    """Containers in zip files of arrays (SPEC 14.2), unlisted: ``np.load(...).files`` is what it was."""
+    """Containers in zip files of arrays (SPEC JF-ZIP), unlisted: ``np.load(...).files`` is what it was."""
 
     name: str = "npz"
     priority: int = 70

@@ -1,4 +1,4 @@
-"""The host adapter for ONNX models: one more field behind the message, which every reader skips (SPEC 14.10)."""
+"""The host adapter for ONNX models: one more field behind the message, which every reader skips (SPEC JF-ONX)."""
 
 from __future__ import annotations
 

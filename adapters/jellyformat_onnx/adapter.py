@@ -1,13 +1,24 @@
-"""The adapter for ONNX: a container in a field of its own, appended to the model (SPEC 14.10)."""
+"""The adapter for ONNX: a container in a field of its own, appended to the model (SPEC JF-ONX)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jellyformat.container import HEADER_LENGTH, MAGIC
-from jellyformat.errors import BadHost, RefusedHost
-from jellyformat.host import BESIDE, Append, Carried, Copy, Plan, Rewrite, Segment, Truncate
-from jellyformat.source import Source, Window
+from jellyformat.adapter import (
+    HEADER_LENGTH,
+    MAGIC,
+    Append,
+    BadHost,
+    Carried,
+    Copy,
+    Plan,
+    Rewrite,
+    Segment,
+    Source,
+    Truncate,
+    Window,
+    nothing_fits_in,
+)
 from jellyformat_onnx.appending import appending
 from jellyformat_onnx.message import FIELD, TAG, Field, NotAMessage, encode_field, is_onnx, walk
 
@@ -24,7 +35,7 @@ class OnnxAdapter:
     priority: int = 20
 
     def matches(self, source: Source) -> bool:
-        """Whether ``source`` is one protocol buffers message with an ONNX model's fields (SPEC 14, step 6)."""
+        """Whether ``source`` is one protocol buffers message with an ONNX model's fields (SPEC JF-HST, step 6)."""
         return is_onnx(source)
 
     def find(self, source: Source) -> Carried | None:
@@ -50,12 +61,7 @@ class OnnxAdapter:
         present, field = _field(source), encode_field(container)
         own = source.size if present is None else source.size - (present.end - present.start)
         if own + len(field) > MESSAGE_MAX:
-            raise RefusedHost(
-                f"the ONNX model would have {own + len(field)} bytes, more than its readers take; "
-                "the file was not touched",
-                requirement="JF-HST-004",
-                hint=BESIDE,
-            )
+            raise nothing_fits_in(f"the ONNX model would have {own + len(field)} bytes, more than its readers take")
         back: tuple[tuple[int, bytes], ...] = ()
         if present is not None:
             old = source.read_at(present.start, present.end - present.start)

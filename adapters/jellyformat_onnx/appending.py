@@ -1,4 +1,4 @@
-"""Appending a field to a message so that the file is a message after every write (SPEC 14.10).
+"""Appending a field to a message so that the file is a message after every write (SPEC JF-ONX).
 
 What is appended first are whole fields of another number, the *fillers*: one for each page of the file, so that a write
 that stops at the end of a page leaves whole fields too. The first is then grown over all of them, its content written,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from jellyformat.source import Source
+from jellyformat.adapter import Source
 
 FIELD = 4_867_404
 """The number of the field that holds a container: the letters ``JEL``. ``ModelProto`` has numbers below 100."""

@@ -1,14 +1,23 @@
-"""The adapter for safetensors: text put into the JSON header and taken out again, nothing else changed (SPEC 14.4)."""
+"""The adapter for safetensors: text put into the JSON header and taken out again, nothing else changed (JF-SFT)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jellyformat.errors import RefusedHost
-from jellyformat.host import BESIDE, Carried, Copy, Rewrite, Segment, Splice
-from jellyformat.source import Source
-from jellyformat.weights import TENSORS, Weight
+from jellyformat.adapter import (
+    TENSORS,
+    WITHOUT_IN_PLACE,
+    Carried,
+    Copy,
+    RefusedHost,
+    Rewrite,
+    Segment,
+    Source,
+    Splice,
+    Weight,
+    nothing_fits_in,
+)
 from jellyformat_safetensors.header import (
     GRAIN,
     HEADER_MAX,
@@ -19,11 +28,13 @@ from jellyformat_safetensors.header import (
     parse_header,
     read_header,
 )
-from jellyformat_safetensors.surgery import with_metadata, with_tensor, without
-from jellyformat_safetensors.weights import read_weights
+from jellyformat_safetensors.surgery import metadata_value, with_metadata, with_tensor, without
+from jellyformat_safetensors.weights import check_whole, read_weights
 
 METADATA_FORM_MAX = HEADER_MAX
 """The longest header, in bytes, with the container in it as base64; a larger container is a tensor."""
+_LARGE = HEADER_MAX // 4
+"""Bytes of a container for which there is room in any header, or nearly."""
 _BLOCK, _WORTH_BLOCKS = 4096, 1 << 20
 """Where there are that many bytes of tensors, the text fills blocks of a filesystem, which can then share them."""
 _BLOCK_MAX = 1 << 20
@@ -32,13 +43,13 @@ _BLOCK_MAX = 1 << 20
 
 @dataclass(frozen=True)
 class SafetensorsAdapter:
-    """Containers in the header of safetensors files, or behind their tensors (SPEC 14.4)."""
+    """Containers in the header of safetensors files, or behind their tensors (SPEC JF-SFT)."""
 
     name: str = "safetensors"
     priority: int = 90
 
     def matches(self, source: Source) -> bool:
-        """Whether ``source`` begins with a length and a ``{`` as safetensors files do (SPEC 14, step 3)."""
+        """Whether ``source`` begins with a length and a ``{`` as safetensors files do (SPEC JF-HST, step 3)."""
         return is_safetensors(source)
 
     def find(self, source: Source) -> Carried | None:
@@ -58,11 +69,12 @@ class SafetensorsAdapter:
         """How to put ``container`` in, in place of one that may be there; the tensors are copied, not read.
 
         Raises:
-            BadHost: the header does not conform (JF-SFT-001, JF-SFT-002).
+            BadHost: the header does not conform (JF-SFT-001, JF-SFT-002), or the file is cut off (JF-SFT-004).
             RefusedHost: a tensor that cannot be cut off is in the way, or the header would be longer than safetensors
                 reads (JF-HST-004).
         """
         own, data = _own(source)
+        check_whole(own, data.length)
         step = _BLOCK if data.length >= _WORTH_BLOCKS else GRAIN
         text = with_metadata(own, container, step=step)
         if len(text) > METADATA_FORM_MAX:
@@ -75,7 +87,9 @@ class SafetensorsAdapter:
         Raises:
             BadHost, RefusedHost: as `plan_embed`.
         """
-        return _with_tensor(*_own(source), container)
+        own, data = _own(source)
+        check_whole(own, data.length)
+        return _with_tensor(own, data, container)
 
     def plan_strip(self, source: Source, carried: Carried) -> Rewrite:
         """How to take the container out: the text that was inserted, and in the tensor form its data.
@@ -97,7 +111,8 @@ class SafetensorsAdapter:
             RefusedHost: there is or would be a tensor to append or cut off, or the blocks are of an odd size.
         """
         header = _metadata_alone(source, block)
-        own, _ = _own(source)
+        own, data = _own(source)
+        check_whole(own, data.length)
         text = with_metadata(own, container, step=block, rest=(len(header.text) - len(own.text)) % block)
         if len(text) > METADATA_FORM_MAX:
             raise _not_in_place("the snapshot is too large for its header")
@@ -113,16 +128,37 @@ class SafetensorsAdapter:
         header = _metadata_alone(source, block)
         own, _ = _own(source)
         if (len(header.text) - len(own.text)) % block:
-            raise _not_in_place(f"its snapshot, put in without --in-place, does not fill blocks of {block} bytes")
+            raise _not_in_place(
+                f"its snapshot was put in by writing the file anew, and does not fill blocks of {block} bytes"
+            )
         return Splice(header.data_offset, _prefixed(own.text))
 
     def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]]:
-        """The tensors, by name (SPEC 14.8).
+        """The tensors, by name (SPEC JF-BND).
 
         Raises:
             BadHost: the header does not conform (JF-SFT-001, JF-BND-004).
         """
         return TENSORS, read_weights(source)
+
+
+def own_member(container: bytes, metadata: Mapping[str, str] | None, tensors: int, size: int) -> str | None:
+    """What safetensors is to write as the member ``jellyformat`` of the metadata, for nothing to be written twice.
+
+    Args:
+        container: The whole container.
+        metadata: The other metadata; None for none.
+        tensors: How many there are.
+        size: Their bytes.
+
+    Returns:
+        None where it has to be put in afterwards: it might not fit.
+    """
+    if len(container) > _LARGE:
+        return None
+    step = _BLOCK if size >= _WORTH_BLOCKS else GRAIN
+    alone = metadata is None
+    return metadata_value(container, alone=alone, comma=bool(tensors) if alone else bool(metadata), step=step)
 
 
 def _metadata_alone(source: Source, block: int) -> Header:
@@ -139,7 +175,7 @@ def _metadata_alone(source: Source, block: int) -> Header:
 def _not_in_place(why: str) -> RefusedHost:
     return RefusedHost(
         f"the file cannot be changed in place: {why}",
-        hint="nothing was changed; leave out --in-place, and the file is written anew",
+        hint=WITHOUT_IN_PLACE,
     )
 
 
@@ -160,12 +196,7 @@ def _own(source: Source) -> tuple[Header, Copy]:
 def _with_tensor(own: Header, data: Copy, container: bytes) -> Rewrite:
     text = with_tensor(own, len(container))
     if len(text) > HEADER_MAX:
-        raise RefusedHost(
-            f"the safetensors header would have {len(text)} bytes, more than its readers take; "
-            "the file was not touched",
-            requirement="JF-HST-004",
-            hint=BESIDE,
-        )
+        raise nothing_fits_in(f"the safetensors header would have {len(text)} bytes, more than its readers take")
     return _rewrite(text, data, container)
 
 

@@ -1,4 +1,4 @@
-"""The header of a safetensors file, and the container in it (SPEC 14.4)."""
+"""The header of a safetensors file, and the container in it (SPEC JF-SFT)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from jellyformat.container import MAGIC
-from jellyformat.errors import BadHost
-from jellyformat.source import BytesSource, Source, Window, read_exactly
+from jellyformat.adapter import MAGIC, BadHost, BytesSource, Source, Window, read_exactly
 from jellyformat_safetensors.jsontext import Member, NotJson, Object, check_utf8, scan_object, skip_space, string_value
 
 PREFIX = 8
@@ -71,7 +69,7 @@ class Site:
 
 
 def is_safetensors(source: Source) -> bool:
-    """Whether ``source`` is told to be safetensors (SPEC 14, step 3)."""
+    """Whether ``source`` is told to be safetensors (SPEC JF-HST, step 3)."""
     head = source.read_at(0, PREFIX + 1)
     length = int.from_bytes(head[:PREFIX], "little")
     return head[PREFIX:] == b"{" and 2 <= length <= HEADER_MAX and PREFIX + length <= source.size

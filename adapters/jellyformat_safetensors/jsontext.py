@@ -15,12 +15,18 @@ from dataclasses import dataclass
 _SPACE = re.compile(rb"[ \t\n\r]*")
 # Nothing follows the repeat, so it never backtracks; the bound keeps the memory that `re` notes repeats in small.
 _STRING_RUN = re.compile(rb'(?:[^"\\\x00-\x1f]+|\\["\\/bfnrt]|\\u[0-9A-Fa-f]{4}){0,4096}')
-_SCALAR = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
+_NUMBER = rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_SCALAR = re.compile(_NUMBER + rb"|true|false|null")
+# Items of an array that others follow, and brackets, as many as there are in one step: a header may be all of them.
+_SCALARS = re.compile(rb"(?:(?:%b|true|false|null)[ \t\n\r]*,[ \t\n\r]*){0,4096}" % _NUMBER)
+_OPENING = re.compile(rb"\[{0,4096}")
 # What safetensors writes for a tensor: all but all of a header, read in one step.
 _TENSOR = re.compile(
     rb'\{"dtype":"\w{1,16}","shape":\[(?:(?:0|[1-9][0-9]*)(?:,(?:0|[1-9][0-9]*))*)?\],'
     rb'"data_offsets":\[(?:0|[1-9][0-9]*),(?:0|[1-9][0-9]*)\]\}'
 )
+MEMBERS_MAX = 1_000_000
+"""Members of an object, of more than which no container is looked for: the same as there may be weights."""
 _CHUNK = 1 << 20
 _LONG_STRING = 1000
 _NOT_BARE = bytes(range(32)) + b"\\"
@@ -97,6 +103,8 @@ def scan_object(text: bytes, offset: int, wanted: frozenset[bytes]) -> Object:
         except StopIteration as stop:
             return Object(offset, stop.value, count, members)
         count += 1
+        if count > MEMBERS_MAX:
+            raise NotJson(f"more than {MEMBERS_MAX} members", member.start)
         if name in wanted:
             if name in members:
                 raise NotJson(f"the member {name.decode('ascii', 'replace')} twice", member.start)
@@ -142,13 +150,18 @@ def skip_value(text: bytes, offset: int) -> int:
         mark = text[offset : offset + 1]
         if mark == b'"':
             offset = _string(text, offset)
+        elif mark == b"[" and text[offset + 1 : offset + 2] == b"[":
+            run = _OPENING.match(text, offset)
+            count = run.end() - offset - 1 if run else 1
+            closers += b"]" * count
+            offset += count
+            continue
         elif mark in (b"{", b"["):
             closer = b"}" if mark == b"{" else b"]"
             offset = skip_space(text, offset + 1)
             if text[offset : offset + 1] != closer:
                 closers += closer
-                if mark == b"{":
-                    offset = _name(text, offset)[1]
+                offset = _name(text, offset)[1] if mark == b"{" else _pass_scalars(text, offset)
                 continue
             offset += 1
         elif scalar := _SCALAR.match(text, offset):
@@ -161,15 +174,21 @@ def skip_value(text: bytes, offset: int) -> int:
             mark = text[offset : offset + 1]
             if mark == b",":
                 offset = skip_space(text, offset + 1)
-                if closers[-1:] == b"}":
-                    offset = _name(text, offset)[1]
+                offset = _name(text, offset)[1] if closers[-1:] == b"}" else _pass_scalars(text, offset)
                 break
             if mark != closers[-1:]:
                 raise NotJson("no comma and no end behind a value", offset)
-            closers.pop()
-            offset += 1
+            while closers and text[offset : offset + 1] == closers[-1:]:
+                closers.pop()
+                offset += 1
         else:
             return offset
+
+
+def _pass_scalars(text: bytes, offset: int) -> int:
+    """The offset behind the numbers and literals of an array that others follow."""
+    run = _SCALARS.match(text, offset)
+    return run.end() if run else offset
 
 
 def string_value(text: bytes, start: int, end: int) -> str:

@@ -1,4 +1,4 @@
-"""Text put into a safetensors header, and taken out (SPEC 14.4)."""
+"""Text put into a safetensors header, and taken out (SPEC JF-SFT)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def with_metadata(header: Header, container: bytes, *, step: int = GRAIN, rest: 
     encoded = base64.b64encode(container)
     fill *= step - (len(opening) + len(encoded) + len(closing) - rest) % step
     return _insert(header.text, around.start + 1, opening + encoded + fill + closing)
+
+
+def metadata_value(container: bytes, *, alone: bool, comma: bool, step: int) -> str:
+    """The value of the member that safetensors itself is to write, so that it stands there as `with_metadata` puts it.
+
+    Args:
+        container: The whole container.
+        alone: Whether there is no ``__metadata__`` without it.
+        comma: Whether a comma goes with it when it is taken out.
+        step: Its text, all of it, has a multiple of so many bytes, which is one of 64.
+    """
+    around = len(b'"jellyformat":""') + (len(b'"__metadata__":{}') if alone else 0) + comma
+    encoded = base64.b64encode(container).decode()
+    return encoded + ("!" if alone else "~") * (step - (around + len(encoded)) % step)
 
 
 def with_tensor(header: Header, length: int) -> bytes:

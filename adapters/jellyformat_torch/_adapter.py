@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from jellyformat_trailer import find_trailer, plan_trailer
 from jellyformat_zip import ZipAdapter, open_directory, parse_entries, root_of
 
-from jellyformat.errors import BadHost, RefusedHost
-from jellyformat.host import Append, Carried, Truncate
-from jellyformat.source import Source
-from jellyformat.weights import Weight
+from jellyformat.adapter import Append, BadHost, Carried, RefusedHost, Source, Truncate, Weight
 from jellyformat_torch._jellyml import JELLYML
 from jellyformat_torch._legacy import find_bare, is_legacy
 
@@ -26,7 +23,7 @@ _ZIP = ZipAdapter(listed=True, foreign=JELLYML)
 
 @dataclass(frozen=True)
 class TorchAdapter:
-    """Containers in torch files (SPEC 14.2, 14.3): listed in zip files, a trailer in legacy files."""
+    """Containers in torch files (SPEC JF-ZIP and JF-TEN): listed in zip files, a trailer in legacy files."""
 
     name: str = "torch"
     priority: int = 80
@@ -75,7 +72,7 @@ class TorchAdapter:
         return Truncate(carried.host_length)
 
     def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]] | None:
-        """The entries of a zip, without the root; None for a legacy file (SPEC 14.8).
+        """The entries of a zip, without the root; None for a legacy file (SPEC JF-BND).
 
         Raises:
             BadHost: the zip is damaged (JF-ZIP-001, JF-ZIP-002, JF-BND-004).

@@ -1,4 +1,4 @@
-"""Snapshots of jellyml 1.0.0: a tensor of bytes in the saved object, read as a container (SPEC 14.3)."""
+"""Snapshots of jellyml 1.0.0: a tensor of bytes in the saved object, read as a container (SPEC JF-TEN)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 
 from jellyformat_zip import Foreign
 
-from jellyformat.source import Source, read_all
+from jellyformat.adapter import Source, convert_jellyml, read_all
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,7 @@ class JellymlSource:
 
     @cached_property
     def _container(self) -> bytes:
-        from jellyformat.jellyml import convert  # not needed for other files
-
-        return convert(read_all(self.record))
+        return convert_jellyml(read_all(self.record))
 
     @property
     def size(self) -> int:

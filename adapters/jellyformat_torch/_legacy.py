@@ -1,4 +1,4 @@
-"""torch files from before the zip format: told by their first pickle, and searched for a container (SPEC 14.3)."""
+"""torch files from before the zip format: told by their first pickle, and searched for a container (SPEC JF-TEN)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from collections.abc import Iterator
 
 from jellyformat_zip import declared_length
 
-from jellyformat import limits
-from jellyformat.container import HEADER_LENGTH, MAGIC
-from jellyformat.errors import BadHost
-from jellyformat.host import Carried
-from jellyformat.source import CHUNK, Source, Window
+from jellyformat.adapter import (
+    CHUNK,
+    HEADER_LENGTH,
+    MAGIC,
+    MAX_CANDIDATE_BYTES,
+    MAX_CANDIDATES,
+    Carried,
+    CountLimit,
+    FormatError,
+    Source,
+    Window,
+    parse_header,
+)
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _BINARY = re.escape(b"\x8a\x0a" + _MAGIC_NUMBER.to_bytes(10, "little") + b".")
 _FIRST_PICKLE = re.compile(
-    rb"L%dL\n\.|(?:\x80[\x02\x03])%b|\x80[\x04-\x08]\x95.{8}%b" % (_MAGIC_NUMBER, _BINARY, _BINARY), re.DOTALL
+    rb"L%dL\n\.|\x80[\x02-\xff]%b|\x80[\x04-\xff]\x95.{8}%b" % (_MAGIC_NUMBER, _BINARY, _BINARY), re.DOTALL
 )
 """The magic number pickled, in every protocol: as text, as LONG1, as LONG1 in a frame. Nothing is unpickled."""
-
-_HASH_LIMIT = 1 << 32
-"""Bytes hashed for places that look like a container and are none: a crafted file ends the search."""
 
 
 def is_legacy(source: Source) -> bool:
@@ -31,21 +36,26 @@ def is_legacy(source: Source) -> bool:
 
 
 def find_bare(source: Source) -> Carried | None:
-    """The first place in the file at which a container's header and digest fit, or None (SPEC 14.3).
+    """The first place in the file at which a container's header and digest fit, or None (SPEC JF-TEN).
 
     Raises:
-        BadHost: too many places look like a container and are none.
+        CountLimit: too many places look like a container and are none (JF-TEN-001).
     """
-    hashed = 0
+    looked = hashed = 0
     for offset in _places(source):
         header = source.read_at(offset, HEADER_LENGTH)
-        length = int.from_bytes(header[16:24], "big")
-        room = source.size - offset - HEADER_LENGTH
-        if len(header) < HEADER_LENGTH or not 0 < length <= min(room, limits.MANIFEST_LENGTH):
+        try:
+            length = parse_header(header).manifest_length
+        except FormatError:
             continue
+        if length > source.size - offset - HEADER_LENGTH:
+            continue
+        looked += 1
         hashed += length
-        if hashed > _HASH_LIMIT:
-            raise BadHost("the file is full of what looks like snapshots and is none", offset=offset)
+        if looked > MAX_CANDIDATES or hashed > MAX_CANDIDATE_BYTES:
+            raise CountLimit(
+                "the file is full of what looks like snapshots and is none", requirement="JF-TEN-001", offset=offset
+            )
         digest = hashlib.sha256(header[:40])
         for place in range(0, length, CHUNK):
             digest.update(source.read_at(offset + HEADER_LENGTH + place, min(CHUNK, length - place)))

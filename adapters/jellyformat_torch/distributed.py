@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -15,8 +15,8 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 
 from jellyformat import training
-from jellyformat.errors import Usage
-from jellyformat.snapshots import Snapshot
+from jellyformat.adapter import Usage
+from jellyformat.training import Snapshot
 
 
 def save(
@@ -24,7 +24,11 @@ def save(
     *,
     checkpoint_id: str | os.PathLike[str] | None = None,
     snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] | None = None,
     strict: bool = False,
+    labels: Mapping[str, object] | None = None,
+    note: str | None = None,
+    sign: bool | str | None = None,
     **kwargs: Any,
 ) -> Any:
     """``torch.distributed.checkpoint.save`` with a snapshot in the directory, when all else is in it.
@@ -35,7 +39,11 @@ def save(
         state_dict: What to save.
         checkpoint_id: The directory, or a URL that fsspec knows; None is that of the ``storage_writer``.
         snapshot: What to put in; by default that of this process (`jellyformat.training`).
+        repo: Where to take it: a directory of the repository; None is that of the program (`jellyformat.training`).
         strict: Raise what otherwise is a `jellyformat.training.SnapshotWarning`.
+        labels: What is said of the checkpoint, such as ``{"epoch": 3}``, beside `jellyformat.training.label`.
+        note: The same, as a text.
+        sign: Whether to sign it, or with which key (`jellyformat.training.mark`).
         kwargs: Passed on, such as ``storage_writer``, ``process_group`` and ``no_dist``.
 
     Returns:
@@ -44,7 +52,7 @@ def save(
     Raises:
         JellyError: with ``strict``, no snapshot can be taken or put in; the checkpoint is saved in the latter case.
     """
-    put = _putting(checkpoint_id, snapshot, strict, kwargs)
+    put = _putting(checkpoint_id, snapshot, repo, strict, labels, note, sign, kwargs)
     saved = dcp.save(state_dict, checkpoint_id=checkpoint_id, **kwargs)
     put()
     return saved
@@ -55,7 +63,11 @@ def async_save(
     *,
     checkpoint_id: str | os.PathLike[str] | None = None,
     snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] | None = None,
     strict: bool = False,
+    labels: Mapping[str, object] | None = None,
+    note: str | None = None,
+    sign: bool | str | None = None,
     **kwargs: Any,
 ) -> Any:
     """``torch.distributed.checkpoint.async_save`` with a snapshot in the directory; arguments as for `save`.
@@ -66,7 +78,7 @@ def async_save(
     Raises:
         JellyError: with ``strict``, no snapshot can be taken; that it cannot be put in, the future raises.
     """
-    put = _putting(checkpoint_id, snapshot, strict, kwargs)
+    put = _putting(checkpoint_id, snapshot, repo, strict, labels, note, sign, kwargs)
     saved = dcp.async_save(state_dict, checkpoint_id=checkpoint_id, **kwargs)
     if isinstance(saved, Future):
         return _then(saved, put)
@@ -74,7 +86,14 @@ def async_save(
 
 
 def _putting(
-    checkpoint_id: str | os.PathLike[str] | None, snapshot: Snapshot | None, strict: bool, kwargs: dict[str, Any]
+    checkpoint_id: str | os.PathLike[str] | None,
+    snapshot: Snapshot | None,
+    repo: str | os.PathLike[str] | None,
+    strict: bool,
+    labels: Mapping[str, object] | None,
+    note: str | None,
+    sign: bool | str | None,
+    kwargs: dict[str, Any],
 ) -> Callable[[], None]:
     """What puts the snapshot, which is taken now, into the directory; does nothing on other processes."""
     group = kwargs.get("process_group")
@@ -84,7 +103,8 @@ def _putting(
         first = dist.get_rank(group) == 0
     taken = snapshot
     if taken is None and first:
-        taken = training.take(strict=strict, ranks="all")
+        taken = training.take(strict=strict, ranks="all", repo=repo)
+    taken = training.mark(taken, labels, note, strict=strict, sign=sign) if first else None
 
     def put() -> None:
         if taken is None or not first:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 import torch
 
 from jellyformat import training
-from jellyformat.errors import RefusedHost
-from jellyformat.host import Append
-from jellyformat.saving import save_beside, save_to_stream
-from jellyformat.snapshots import Snapshot
-from jellyformat.source import Source
+from jellyformat.adapter import Append, RefusedHost, Source
+from jellyformat.training import Snapshot, save_beside, save_to_stream
 from jellyformat_torch._adapter import ADAPTER
 from jellyformat_torch._legacy import is_legacy
 
@@ -22,9 +20,15 @@ KEY = "jellyformat"
 
 
 def create_snapshot(
-    *, strict: bool = False, ranks: str | None = None, **capture_options: Any
+    *,
+    strict: bool = False,
+    ranks: str | None = None,
+    labels: Mapping[str, object] | None = None,
+    note: str | None = None,
+    sign: bool | str | None = None,
+    **capture_options: Any,
 ) -> dict[str, torch.Tensor]:
-    """This process's snapshot as a dict of one tensor, to be saved as part of an object (SPEC 14.3).
+    """This process's snapshot as a dict of one tensor, to be saved as part of an object (SPEC JF-TEN).
 
     ``torch.save({"model": model.state_dict(), **create_snapshot()}, "model.pt")``: beside the state dict, not in it,
     or a strict ``load_state_dict`` fails. `save` needs no change to the object.
@@ -34,6 +38,9 @@ def create_snapshot(
 
     Args:
         strict: Raise what otherwise is a warning.
+        labels: What is said of the checkpoint, such as ``{"epoch": 3}``, beside `jellyformat.training.label`.
+        note: The same, as a text.
+        sign: Whether to sign it, or with which key (`jellyformat.training.mark`).
         ranks: ``first``: only the first of the processes that train together takes a snapshot, the dict being empty
             for the others; ``all``: each does. None: as the environment variable ``JELLYFORMAT_RANKS`` says, else
             ``first``.
@@ -46,7 +53,9 @@ def create_snapshot(
     Raises:
         JellyError: with ``strict``, there is no repository, or the capture was refused.
     """
-    snap = training.take(strict=strict, ranks=ranks, **capture_options)
+    snap = training.mark(
+        training.take(strict=strict, ranks=ranks, **capture_options), labels, note, strict=strict, sign=sign
+    )
     return {} if snap is None else {KEY: as_tensor(snap)}
 
 
@@ -77,11 +86,15 @@ def save(
     f: str | os.PathLike[str] | IO[bytes],
     *torch_save_args: Any,
     snapshot: Snapshot | None = None,
+    repo: str | os.PathLike[str] | None = None,
     strict: bool = False,
     ranks: str | None = None,
+    labels: Mapping[str, object] | None = None,
+    note: str | None = None,
+    sign: bool | str | None = None,
     **torch_save_kwargs: Any,
 ) -> None:
-    """``torch.save`` with a snapshot in the file: ``torch.load`` gives ``obj`` alone (SPEC 14.2).
+    """``torch.save`` with a snapshot in the file: ``torch.load`` gives ``obj`` alone (SPEC JF-ZIP).
 
     The snapshot is there first, then a temporary file is written beside ``f`` and moved over it: where saving fails,
     ``f`` is as it was. A file object is written to only when all is done, from memory; in torch's old format it gets
@@ -93,7 +106,11 @@ def save(
         f: A path, or a binary file object open for writing.
         torch_save_args: Passed on to ``torch.save``: ``pickle_module`` and so on.
         snapshot: What to put in; by default that of this process (`jellyformat.training`).
+        repo: Where to take it: a directory of the repository; None is that of the program (`jellyformat.training`).
         strict: Raise what otherwise is a warning; ``f`` is then as it was.
+        labels: What is said of the checkpoint, such as ``{"epoch": 3}``, beside `jellyformat.training.label`.
+        note: The same, as a text.
+        sign: Whether to sign it, or with which key (`jellyformat.training.mark`).
         ranks: Which of the processes that train together take a snapshot, as for `create_snapshot`.
         torch_save_kwargs: Passed on to ``torch.save``.
 
@@ -101,7 +118,8 @@ def save(
         JellyError: with ``strict``, there is no repository, or the capture was refused.
     """
     carriers = (f,) if isinstance(f, (str, os.PathLike)) else ()
-    taken = training.take(strict=strict, ranks=ranks, carriers=carriers) if snapshot is None else snapshot
+    taken = snapshot or training.take(strict=strict, ranks=ranks, repo=repo, carriers=carriers)
+    taken = training.mark(taken, labels, note, strict=strict, sign=sign)
     if taken is None:
         torch.save(obj, cast(Any, f), *torch_save_args, **torch_save_kwargs)
         return

@@ -1,4 +1,4 @@
-"""The host adapter for any file whose loader does not mind bytes behind the end (SPEC 14.5)."""
+"""The host adapter for any file whose loader does not mind bytes behind the end (SPEC JF-TRL)."""
 
 from __future__ import annotations
 

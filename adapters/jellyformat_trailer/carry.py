@@ -1,16 +1,24 @@
-"""A container behind the host's own bytes, found through the locator at the end of the file (SPEC 14.1, 14.5)."""
+"""A container behind the host's own bytes, found through the locator at the end of the file (JF-LOC and JF-TRL)."""
 
 from __future__ import annotations
 
-from jellyformat.errors import CorruptLocator
-from jellyformat.host import END_MAGIC, LOCATOR_LENGTH, Append, Carried, locate, locator
-from jellyformat.source import Source, read_exactly
+from jellyformat.adapter import (
+    END_MAGIC,
+    LOCATOR_LENGTH,
+    Append,
+    Carried,
+    CorruptLocator,
+    Source,
+    locate,
+    locator,
+    read_exactly,
+)
 
 FORM = "trailer"
 
 
 def find_trailer(source: Source) -> Carried | None:
-    """The container that the locator in the last 64 bytes of ``source`` points at (SPEC 14.5).
+    """The container that the locator in the last 64 bytes of ``source`` points at (SPEC JF-TRL).
 
     Args:
         source: The host, with or without a container.
@@ -43,7 +51,7 @@ def find_trailer(source: Source) -> Carried | None:
 
 
 def plan_trailer(source: Source, container: bytes, keep: int) -> Append:
-    """How to put ``container`` and its locator behind the first ``keep`` bytes of the host (SPEC 14.5).
+    """How to put ``container`` and its locator behind the first ``keep`` bytes of the host (SPEC JF-TRL).
 
     The locator goes first, at its final place: until the container fills the hole before it, the locator tells
     how long the host was, and no reader takes what is there for a container.

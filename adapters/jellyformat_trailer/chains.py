@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from jellyformat.source import Source
+from jellyformat.adapter import Source
 
 _ENOUGH = 16
 _LENGTH = struct.Struct("<QI")

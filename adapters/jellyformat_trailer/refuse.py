@@ -1,4 +1,4 @@
-"""Which files a trailer would break, told by content (SPEC 14.5, JF-HST-004).
+"""Which files a trailer would break, told by content (SPEC JF-TRL, JF-HST-004).
 
 Only a few kilobytes are read: magic numbers, a sample of both ends, and for formats without a magic number
 (msgpack, protocol buffers) the chain of lengths from the first byte to the last.
@@ -6,15 +6,17 @@ Only a few kilobytes are read: magic numbers, a sample of both ends, and for for
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jellyformat.container import MAGIC
-from jellyformat.host import ZIP_END_REACH
-from jellyformat.source import Source, Window
+from jellyformat_zip import END_REACH
+
+from jellyformat.adapter import MAGIC, Source, Window
 from jellyformat_trailer.chains import is_bson, is_matlab4, is_tfrecord
+from jellyformat_trailer.records import NPY, PICKLES, npy_end, pickle_end
 from jellyformat_trailer.walk import is_msgpack, is_protobuf
 
 _SAMPLE = 1 << 16
@@ -45,21 +47,17 @@ _MAGICS = (
     _Magic(b"Obj\x01", "an Avro file"),
     _Magic(b"\x83\xaf\x70\xd1\x0d\x88\x4a\x3f", "an ArrayRecord (Riegeli) file"),
     _Magic(b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    _Magic(b"lmgg", "a ggml file (such as whisper.cpp reads)"),
     _Magic(b"", "a LevelDB table (such as the .index of a TensorFlow checkpoint)", b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"),
 )
 _ZIP_END = struct.Struct("<4sHHHHIIH")
-_PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
-_KNOWN_GOOD = (
-    *_PICKLES,
-    b"\x93NUMPY",
-    b"GGUF",
-    b"\x89PNG\r\n\x1a\n",
-    b"\xff\xd8\xff",
-    b"BZh",
-    b"SQLite format 3\x00",
-    b"\xff\xff\xff\xff",
-)
-"""Formats measured to bear a trailer; the checks below, which know no magic number, are not asked about them."""
+_MAGICAL = (*PICKLES, NPY, b"GGUF", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BZh", b"SQLite format 3\x00")
+"""Formats with a magic number; the checks below, which know none, are not asked about them."""
+_KALDI = re.compile(rb"[\x21-\x7e\x80-\xff]{1,255} \0B(?:[FDC]M[23]?|[FD]V|\x04)")
+"""An utterance's name, and a matrix or vector in binary form."""
+_PADDLE = struct.Struct("<IQIi")
+_PADDLE_TYPE = re.compile(rb"\x08[\x00-\x1f](?:\x10[\x80-\xff]*[\x00-\x7f])*")
+"""A tensor's dtype and dimensions, a protocol buffers message."""
 
 _CHAINS: tuple[tuple[str, Callable[[Source], bool]], ...] = (
     ("a TFRecord file", is_tfrecord),
@@ -83,7 +81,7 @@ def refusal(source: Source) -> str | None:
     if source.size == 0:  # with anything in it, it would begin as a container does
         return "an empty file"
     head = source.read_at(0, _SAMPLE)
-    tail = source.read_at(max(0, source.size - ZIP_END_REACH), ZIP_END_REACH)
+    tail = source.read_at(max(0, source.size - END_REACH), END_REACH)
     if head.startswith(MAGIC):
         return "a bare container (.jelly)"
     for magic in _MAGICS:
@@ -94,7 +92,7 @@ def refusal(source: Source) -> str | None:
     for name, test in _TESTS:
         if test(source, head, tail):
             return name
-    if head.startswith(_KNOWN_GOOD) or head[257:262] == b"ustar":
+    if head.startswith(_MAGICAL) or head[257:262] == b"ustar":
         return None
     if _is_text(head, tail):
         return "a text file (JSON, YAML or other text)"
@@ -106,6 +104,29 @@ def refusal(source: Source) -> str | None:
     if is_protobuf(source):
         return "a protocol buffers file (such as a TensorFlow graph)"
     return None
+
+
+def _has_several(source: Source, head: bytes, tail: bytes) -> bool:
+    # Whoever reads one after another fails on what is no other.
+    for begin, end_of in ((PICKLES, pickle_end), ((NPY,), npy_end)):
+        if head.startswith(begin):
+            end = end_of(source)
+            return end is not None and end < source.size and source.read_at(end, len(NPY)).startswith(begin)
+    return False
+
+
+def _is_kaldi(source: Source, head: bytes, tail: bytes) -> bool:
+    return _KALDI.match(head) is not None
+
+
+def _is_paddle(source: Source, head: bytes, tail: bytes) -> bool:
+    # Tensors one after another: a version, no levels, a version, the length of the type, the type.
+    if len(head) < _PADDLE.size:
+        return False
+    version, levels, second, length = _PADDLE.unpack_from(head)
+    if version or levels or second or not 2 <= length <= 1024:
+        return False
+    return _PADDLE_TYPE.fullmatch(head[_PADDLE.size : _PADDLE.size + length]) is not None
 
 
 def _is_safetensors(source: Source, head: bytes, tail: bytes) -> bool:
@@ -172,6 +193,9 @@ _TESTS: tuple[tuple[str, Callable[[Source, bytes, bytes], bool]], ...] = (
     ("a zlib file (such as joblib makes)", _is_zlib),
     ("a zstd or lz4 file", _is_skippable),
     ("an lzma file", _is_lzma),
+    ("a file of several pickles or arrays", _has_several),
+    ("a Kaldi archive", _is_kaldi),
+    ("a file of Paddle's parameters", _is_paddle),
 )
 
 

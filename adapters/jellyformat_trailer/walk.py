@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jellyformat.source import Source
+from jellyformat.adapter import Source
 
 _STEPS = 1 << 20
 """Tags followed; a chain that holds that long is no accident."""
@@ -18,19 +18,19 @@ _LONGEST = 10
 
 
 @dataclass
-class _Pages:
+class Pages:
     """Small reads of a source, a page of it kept."""
 
     source: Source
     start: int = 0
     page: bytes = field(default=b"")
 
-    def at(self, offset: int) -> bytes:
-        """The next up to 10 bytes from ``offset``."""
+    def at(self, offset: int, length: int = _LONGEST) -> bytes:
+        """``length`` bytes from ``offset``; fewer at the end."""
         low = offset - self.start
-        if not 0 <= low <= len(self.page) - _LONGEST:
+        if not 0 <= low <= len(self.page) - length:
             self.start, self.page, low = offset, self.source.read_at(offset, _PAGE), 0
-        return self.page[low : low + _LONGEST]
+        return self.page[low : low + length]
 
 
 _FIXED = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8}
@@ -46,7 +46,7 @@ def is_msgpack(source: Source) -> bool:
     Args:
         source: The host's own bytes.
     """
-    pages = _Pages(source)
+    pages = Pages(source)
     first = pages.at(0)[:1]
     if not first or not (0x80 <= first[0] <= 0x9F or first[0] in _COUNT_FIELDS):
         return False
@@ -93,18 +93,18 @@ def is_protobuf(source: Source) -> bool:
     Args:
         source: The host's own bytes.
     """
-    pages = _Pages(source)
+    pages = Pages(source)
     position = 0
     for _ in range(_STEPS):
         if position == source.size:
             return position > 0
-        tag, width = _varint(pages.at(position))
+        tag, width = varint(pages.at(position))
         position += width
         kind, number = tag & 7, tag >> 3
         if width == 0 or not 1 <= number < 1 << 29 or kind not in (0, 1, 2, 5):
             return False
         if kind in (0, 2):
-            value, width = _varint(pages.at(position))
+            value, width = varint(pages.at(position))
             if width == 0:
                 return False
             position += width + (value if kind == 2 else 0)
@@ -115,7 +115,7 @@ def is_protobuf(source: Source) -> bool:
     return True
 
 
-def _varint(data: bytes) -> tuple[int, int]:
+def varint(data: bytes) -> tuple[int, int]:
     """The number at the start of ``data`` and its width in bytes; 0 where there is none."""
     value = 0
     for index, byte in enumerate(data):

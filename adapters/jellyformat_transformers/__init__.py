@@ -8,7 +8,10 @@ The snapshot is a file in the folder, beside the weights. Importing this imports
 
 from __future__ import annotations
 
+from jellyformat import training
 from jellyformat_transformers.callback import SnapshotCallback
 from jellyformat_transformers.functions import save_model, save_pretrained
 
 __all__ = ["SnapshotCallback", "save_model", "save_pretrained"]
+
+training.begin()

@@ -1,11 +1,12 @@
-"""Containers in zip files (SPEC 14.2), and what the adapters for torch and numpy have in common."""
+"""Containers in zip files (SPEC JF-ZIP), and what the adapters for torch and numpy have in common."""
 
 from jellyformat_zip._adapter import ADAPTER, ZipAdapter, open_directory
 from jellyformat_zip._find import Foreign, declared_length, root_of
-from jellyformat_zip._records import Entry, parse_entries
+from jellyformat_zip._records import END_REACH, Entry, parse_entries
 
 __all__ = [
     "ADAPTER",
+    "END_REACH",
     "Entry",
     "Foreign",
     "ZipAdapter",

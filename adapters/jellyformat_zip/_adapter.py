@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jellyformat.errors import BadHost
-from jellyformat.host import Append, Carried, Truncate
-from jellyformat.source import Source
-from jellyformat.weights import ENTRIES, Weight
+from jellyformat.adapter import ENTRIES, Append, BadHost, Carried, Source, Truncate, Weight
 from jellyformat_zip._find import Foreign, find_container
 from jellyformat_zip._plan import plan_append, plan_cut
 from jellyformat_zip._records import (
@@ -22,7 +19,7 @@ from jellyformat_zip._weights import read_weights
 
 
 def is_zip(source: Source) -> bool:
-    """Whether a file is a zip by SPEC 14: by its first four bytes."""
+    """Whether a file is a zip by SPEC JF-HST: by its first four bytes."""
     return source.read_at(0, 4) in (LOCAL_MAGIC, END_MAGIC)
 
 
@@ -39,7 +36,7 @@ def open_directory(source: Source) -> tuple[Archive, bytes] | None:
 
 @dataclass(frozen=True)
 class ZipAdapter:
-    """Containers in zip files (SPEC 14.2), in the unlisted form: no name is added.
+    """Containers in zip files (SPEC JF-ZIP), in the unlisted form: no name is added.
 
     Adapters for kinds of zip are made from it: they say which zips are theirs,
     whether to list the container, and what other snapshots to look for.
@@ -81,7 +78,7 @@ class ZipAdapter:
         return plan_cut(source, carried)
 
     def weights(self, source: Source, carried: Carried | None) -> tuple[str, Iterator[Weight]]:
-        """The entries, by name (SPEC 14.8).
+        """The entries, by name (SPEC JF-BND).
 
         Raises:
             BadHost: the zip is damaged (JF-ZIP-001, JF-ZIP-002, JF-BND-004).

@@ -1,4 +1,4 @@
-"""Where the container is in a zip (SPEC 14.2): by the locator, by name, or in a tensor of bytes (14.3)."""
+"""Where the container is in a zip (SPEC JF-ZIP): by the locator, by name, or in a tensor of bytes (14.3)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from jellyformat.container import HEADER_LENGTH, MAGIC
-from jellyformat.errors import BadHost, CorruptLocator
-from jellyformat.host import END_MAGIC, LOCATOR_LENGTH, Carried, locate
-from jellyformat.source import CHUNK, Source, StreamSource, Window
+from jellyformat.adapter import (
+    CHUNK,
+    END_MAGIC,
+    HEADER_LENGTH,
+    LOCATOR_LENGTH,
+    MAGIC,
+    BadHost,
+    Carried,
+    CorruptLocator,
+    Source,
+    StreamSource,
+    Window,
+    locate,
+)
 from jellyformat_zip._records import (
     DEFLATED,
     FLAG_ENCRYPTED,
@@ -20,10 +30,10 @@ from jellyformat_zip._records import (
     Archive,
     EndRecord,
     Entry,
+    LocalHeaders,
     bad_zip,
     parse_entries,
     read_archive,
-    read_data_offset,
     read_directory,
     read_end_record,
 )
@@ -31,7 +41,10 @@ from jellyformat_zip._records import (
 LISTED_NAME = b".jelly/snapshot"
 HEX_LENGTH = 2 * LOCATOR_LENGTH
 INFLATE_LIMIT = 2 << 30
-"""Bytes of container that a deflated entry may hold: more than section 11 asks a reader to support."""
+"""Bytes of container that a deflated entry may hold: more than SPEC asks a reader to support."""
+_INFLATE_ANY, _INFLATE_TIMES = 1 << 26, 16
+"""Bytes that all such entries of a file may inflate to: so many, and so many times the file. Containers are compressed
+already, so that what they are packed into is hardly shorter."""
 _IN_MEMORY = 1 << 26
 _HEX_END = END_MAGIC.hex().encode()
 _STALE = (
@@ -51,7 +64,7 @@ class Foreign:
 
 
 def is_listed_name(name: bytes) -> bool:
-    """Whether an entry of this name holds a container (SPEC 14.2, step 2)."""
+    """Whether an entry of this name holds a container (SPEC JF-ZIP, step 2)."""
     return name == LISTED_NAME or name.endswith(b"/" + LISTED_NAME)
 
 
@@ -90,7 +103,7 @@ def find_located(source: Source, end: EndRecord) -> Carried | None:
 
 
 def find_container(source: Source, foreign: Foreign | None = None) -> Carried | None:
-    """The container in a zip, or None; ``host_length`` is None where it cannot be cut off (SPEC 14.2, 14.3).
+    """The container in a zip, or None; ``host_length`` is None where it cannot be cut off (SPEC JF-ZIP and JF-TEN).
 
     Args:
         source: The zip.
@@ -118,6 +131,8 @@ def _only(found: list[Source]) -> Source:
     """The one of ``found``, where all are the same; JF-ZIP-003."""
     first = found[0]
     for other in found[1:]:
+        if other == first:  # the same bytes, by two entries
+            continue
         if other.size != first.size or any(
             first.read_at(offset, CHUNK) != other.read_at(offset, CHUNK) for offset in range(0, first.size, CHUNK)
         ):
@@ -131,12 +146,17 @@ def _only(found: list[Source]) -> Source:
 
 def _listed(source: Source, archive: Archive, directory: bytes) -> Iterator[Source]:
     """The containers in entries that are named as such (step 2)."""
+    locals_, left = LocalHeaders(source, archive), _INFLATE_ANY + _INFLATE_TIMES * source.size
     for entry in parse_entries(directory, archive):
         if is_listed_name(entry.name):
             if entry.flags & FLAG_ENCRYPTED or entry.method not in (STORED, DEFLATED):
                 raise bad_zip("the snapshot is encrypted, or compressed by a method not known here", entry.offset)
-            begin = read_data_offset(source, archive, entry)
+            begin = locals_.data_offset(entry)
+            locals_.take(entry.compressed_size, entry)
             if entry.method == DEFLATED:
+                left -= entry.size
+                if left < 0:
+                    raise bad_zip("its snapshots would inflate to too many bytes", entry.offset, "JF-ZIP-004")
                 yield _inflate(source, begin, entry)
             else:
                 yield _stored(source, begin, entry, entry.size)
@@ -148,6 +168,7 @@ def _tensors(
     """The containers that stored entries ``<root>/data/<digits>`` begin with (step 3); ``strangers`` gets the foreign
     ones."""
     prefix = MAGIC if foreign is None else foreign.prefix
+    locals_ = LocalHeaders(source, archive)
     pattern: re.Pattern[bytes] | None = None
     for entry in parse_entries(directory, archive):
         if pattern is None:
@@ -156,8 +177,11 @@ def _tensors(
                 return
             pattern = re.compile(re.escape(root) + rb"/data/[0-9]+")
         if entry.method == STORED and not entry.flags & FLAG_ENCRYPTED and pattern.fullmatch(entry.name):
-            begin = read_data_offset(source, archive, entry)
+            begin = locals_.data_offset(entry)
+            _check_stored(entry)
             head = source.read_at(begin, min(max(len(MAGIC), len(prefix)), entry.size))
+            if head.startswith((MAGIC, prefix)):
+                locals_.take(entry.compressed_size, entry)
             if head.startswith(MAGIC):
                 yield _stored(source, begin, entry, declared_length(source, begin))
             elif head.startswith(prefix):
@@ -166,9 +190,13 @@ def _tensors(
 
 def _stored(source: Source, begin: int, entry: Entry, length: int) -> Source:
     """The first ``length`` bytes of a stored entry's data, or all of them."""
+    _check_stored(entry)
+    return Window(source, begin, min(length, entry.size))
+
+
+def _check_stored(entry: Entry) -> None:
     if entry.size != entry.compressed_size:
         raise bad_zip("a stored entry has two sizes", entry.offset, "JF-ZIP-002")
-    return Window(source, begin, min(length, entry.size))
 
 
 def declared_length(source: Source, offset: int) -> int:

@@ -1,13 +1,22 @@
-"""How a container is put into a zip and taken out, such that the zip opens at every instant (SPEC 14.2)."""
+"""How a container is put into a zip and taken out, such that the zip opens at every instant (SPEC JF-ZIP)."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import replace
 
-from jellyformat.errors import BadHost, RefusedHost
-from jellyformat.host import BESIDE, Append, Carried, Truncate, locator
-from jellyformat.source import BytesSource, Source, Window
+from jellyformat.adapter import (
+    Append,
+    BadHost,
+    BytesSource,
+    Carried,
+    RefusedHost,
+    Source,
+    Truncate,
+    Window,
+    locator,
+    nothing_fits_in,
+)
 from jellyformat_zip._find import HEX_LENGTH, LISTED_NAME, find_located, is_listed_name, root_of
 from jellyformat_zip._records import (
     FLAG_UTF8,
@@ -55,10 +64,8 @@ def plan_append(source: Source, container: bytes, *, listed: bool) -> Append:
     host = Window(source, 0, keep)
     original = read_archive(host)
     if len(original.comment) + HEX_LENGTH > MAX_16:
-        raise RefusedHost(
-            f"the zip's comment has {len(original.comment)} bytes, which leaves no room for the {HEX_LENGTH} needed",
-            requirement="JF-HST-004",
-            hint=f"nothing was changed; {BESIDE}",
+        raise nothing_fits_in(
+            f"the zip's comment has {len(original.comment)} bytes, which leaves no room for the {HEX_LENGTH} needed"
         )
     directory, entries, root, flags = _own_directory(host, original)
     local = added = b""
@@ -111,11 +118,9 @@ def _check_tail(tail: bytes, archive: Archive, offset: int) -> None:
     except BadHost:
         right = False
     if not right:
-        raise RefusedHost(
+        raise nothing_fits_in(
             "the zip's comment holds an end record of its own, so that readers would disagree on what the file is",
-            requirement="JF-HST-004",
             offset=offset,
-            hint=f"nothing was changed; {BESIDE}",
         )
 
 

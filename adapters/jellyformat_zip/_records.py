@@ -1,4 +1,4 @@
-"""The records at the end of a zip (APPNOTE.TXT 4.3.12 to 4.3.16): read strictly, and written (SPEC 14.2)."""
+"""The records at the end of a zip (APPNOTE.TXT 4.3.12 to 4.3.16): read strictly, and written (SPEC JF-ZIP)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jellyformat.errors import BadHost
-from jellyformat.host import ZIP_END_REACH
-from jellyformat.source import Source
+from jellyformat.adapter import BadHost, Source
 
 LOCAL_MAGIC = b"PK\x03\x04"
 CENTRAL_MAGIC = b"PK\x01\x02"
@@ -37,6 +35,8 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _ZIP64_EXTRA = 1
 LOCAL_LENGTH = _LOCAL.size
 END_LENGTH = _END.size
+END_REACH = END_LENGTH + MAX_16
+"""An end record and the longest comment: as far from the end of the file, in bytes, as one can begin."""
 _DOS_DATE = 0x0021
 """1980-01-01: a zip without clock, so the same input gives the same bytes."""
 _VERSION = 20
@@ -130,12 +130,12 @@ _END_USUAL_REACH = 4096
 
 
 def read_end_record(source: Source) -> EndRecord:
-    """The end record: the last one from which the comment reaches exactly to the end of the file (SPEC 14.2).
+    """The end record: the last one from which the comment reaches exactly to the end of the file (SPEC JF-ZIP).
 
     Raises:
         BadHost: there is none (JF-ZIP-001).
     """
-    for reach in (_END_USUAL_REACH, ZIP_END_REACH):  # comments are short, and hosts may be far away
+    for reach in (_END_USUAL_REACH, END_REACH):  # comments are short, and hosts may be far away
         begin = max(0, source.size - reach)
         tail = source.read_at(begin, source.size - begin)
         found = tail.rfind(END_MAGIC)
@@ -151,7 +151,7 @@ def read_end_record(source: Source) -> EndRecord:
 
 def ends_early(source: Source) -> bool:
     """Whether bytes stand behind the last end record and its comment (JF-ZIP-005)."""
-    begin = max(0, source.size - 2 * ZIP_END_REACH)
+    begin = max(0, source.size - 2 * END_REACH)
     tail = source.read_at(begin, source.size - begin)
     found = tail.rfind(END_MAGIC)
     if found < 0 or len(tail) - found < END_LENGTH:
@@ -261,26 +261,52 @@ def widen(extra: bytes, values: tuple[int, ...], offset: int) -> tuple[int, ...]
     return values
 
 
-def read_data_offset(source: Source, archive: Archive, entry: Entry) -> int:
-    """Where the data of ``entry`` begin, its local header checked against the directory.
+class LocalHeaders:
+    """The local headers of a zip, read one by one: together with what else is read of the entries, they have no more
+    bytes than the file. Else thousands of entries in the directory could stand for one part of it.
 
-    Raises:
-        BadHost: the local header is another one (JF-ZIP-002), or the data reach into the directory (JF-ZIP-001).
+    Args:
+        source: The zip.
+        archive: Its directory.
     """
-    raw = read_bytes(source, entry.offset, _LOCAL.size, "local header")
-    magic, _, flags, method, _, _, _, compressed, size, names, extras = _LOCAL.unpack(raw)
-    if magic != LOCAL_MAGIC:
-        raise bad_zip("there is no local header where the directory says", entry.offset, "JF-ZIP-002")
-    rest = read_bytes(source, entry.offset + _LOCAL.size, names + extras, "local header")
-    if MAX_32 in (size, compressed):
-        size, compressed = widen(rest[names:], (size, compressed), entry.offset)
-    sizes_differ = not flags & FLAG_DESCRIPTOR and (size, compressed) != (entry.size, entry.compressed_size)
-    if rest[:names] != entry.name or method != entry.method or sizes_differ:
-        raise bad_zip("a local header contradicts the directory", entry.offset, "JF-ZIP-002")
-    begin: int = entry.offset + _LOCAL.size + names + extras
-    if begin + entry.compressed_size > archive.directory_offset:
-        raise bad_zip("the data of an entry reach into the central directory", begin)
-    return begin
+
+    def __init__(self, source: Source, archive: Archive) -> None:
+        self._source, self._archive = source, archive
+        self._left = source.size
+
+    def take(self, length: int, entry: Entry) -> None:
+        """Count ``length`` bytes of an entry.
+
+        Raises:
+            BadHost: all that were counted are more than the file has (JF-ZIP-001).
+        """
+        self._left -= length
+        if self._left < 0:
+            raise bad_zip("its entries overlap", entry.offset)
+
+    def data_offset(self, entry: Entry) -> int:
+        """Where the data of ``entry`` begin, its local header checked against the directory.
+
+        Raises:
+            BadHost: the local header is another one (JF-ZIP-002), the data reach into the directory or the local
+                headers overlap (JF-ZIP-001).
+        """
+        raw = read_bytes(self._source, entry.offset, _LOCAL.size, "local header")
+        magic, _, flags, method, _, _, _, compressed, size, names, extras = _LOCAL.unpack(raw)
+        if magic != LOCAL_MAGIC:
+            raise bad_zip("there is no local header where the directory says", entry.offset, "JF-ZIP-002")
+        self.take(_LOCAL.size + names + extras, entry)
+        rest = read_bytes(self._source, entry.offset + _LOCAL.size, names + extras, "local header")
+        if MAX_32 in (size, compressed):
+            size, compressed = widen(rest[names:], (size, compressed), entry.offset)
+        sizes_differ = not flags & FLAG_DESCRIPTOR and (size, compressed) != (entry.size, entry.compressed_size)
+        if rest[:names] != entry.name or method != entry.method or sizes_differ:
+            raise bad_zip("a local header contradicts the directory", entry.offset, "JF-ZIP-002")
+        archive = self._archive
+        begin: int = entry.offset + _LOCAL.size + names + extras
+        if begin + entry.compressed_size > archive.directory_offset:
+            raise bad_zip("the data of an entry reach into the central directory", begin)
+        return begin
 
 
 def format_local(name: bytes, flags: int, crc32: int, size: int) -> bytes:

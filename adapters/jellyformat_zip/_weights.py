@@ -1,4 +1,4 @@
-"""The entries of a zip as the weights it holds (SPEC 14.8)."""
+"""The entries of a zip as the weights it holds (SPEC JF-BND)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jellyformat.errors import BadHost, RefusedHost
-from jellyformat.source import CHUNK, Source, Window
-from jellyformat.weights import Weight
+from jellyformat.adapter import CHUNK, BadHost, Hint, RefusedHost, Source, Weight, Window, option
 from jellyformat_zip._find import is_listed_name
 from jellyformat_zip._records import (
     DEFLATED,
     FLAG_ENCRYPTED,
     STORED,
+    LocalHeaders,
     bad_zip,
     parse_entries,
     read_archive,
-    read_data_offset,
     read_directory,
 )
 
@@ -87,7 +85,7 @@ def read_weights(source: Source, *, torch: bool) -> Iterator[Weight]:
         RefusedHost: an entry is encrypted, or compressed by a method that is not known here.
     """
     archive = read_archive(source)
-    left = source.size
+    locals_, left = LocalHeaders(source, archive), source.size
     for entry in parse_entries(read_directory(source, archive), archive):
         name = entry.name.partition(b"/")[2] or entry.name if torch else entry.name
         if is_listed_name(entry.name) or (torch and name == _UNSTABLE):
@@ -97,12 +95,12 @@ def read_weights(source: Source, *, torch: bool) -> Iterator[Weight]:
                 "an entry of the zip file is encrypted, or compressed by a method not known here, so that its content "
                 "cannot be bound",
                 requirement="JF-BND-007",
-                hint="nothing was changed; embed without --bind",
+                hint=Hint("nothing was changed; embed without ", option("bind")),
             )
         left -= entry.compressed_size
         if left < 0:  # else a small file could ask for any number of passes over it
             raise bad_zip("its entries overlap", entry.offset, _REQUIREMENT)
-        begin = read_data_offset(source, archive, entry)
+        begin = locals_.data_offset(entry)
         data = Window(source, begin, entry.compressed_size)
         if entry.method == DEFLATED:
             yield Weight(name, "", (), Deflated(data, entry.size, entry.offset))
