@@ -9,6 +9,9 @@ are run until one fails; with --all the others then, to tell where a mutant is s
 from __future__ import annotations
 
 import argparse
+import compileall
+import importlib.util
+import os
 import shutil
 import sys
 import tempfile
@@ -45,21 +48,26 @@ class Fate:
 
 def place(mutation: Mutation) -> Path:
     """The module's file below a directory that has all packages."""
-    return Path(mutation.module) if "/" in mutation.module else Path("jellyformat") / mutation.module
+    return (
+        Path(mutation.module) if mutation.module.startswith("jellyformat_") else Path("jellyformat") / mutation.module
+    )
 
 
 def copy(directory: Path) -> None:
     """The packages and the program, side by side."""
     for package in (ROOT / "jellyformat", *(ROOT / "adapters").glob("jellyformat_*")):
-        shutil.copytree(package, directory / package.name)
+        shutil.copytree(package, directory / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(directory, quiet=2)  # once, not in every mutant
     (directory / "program.py").write_text(START, encoding="utf-8")
 
 
 def hinted(mutation: Mutation, vectors: list[Vector]) -> list[Vector]:
-    """The vectors whose name or requirements have one of the hints, those that are rejected first."""
-    words = mutation.hints.split()
-    found = [item for item in vectors if any(word in item.name or word in item.requirements for word in words)]
-    return sorted(found, key=lambda item: "error" not in item.expect)
+    """The vectors whose name or requirements have one of the hints: in their order, the rejected first."""
+    found: dict[str, Vector] = {}
+    for word in mutation.hints.split():
+        fit = [item for item in vectors if word in item.name or word in item.requirements]
+        found |= {item.name: item for item in sorted(fit, key=lambda item: "error" not in item.expect)}
+    return list(found.values())
 
 
 def fate(mutation: Mutation, template: Path, vectors: list[Vector], *, everything: bool) -> Fate:
@@ -67,7 +75,7 @@ def fate(mutation: Mutation, template: Path, vectors: list[Vector], *, everythin
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         directory = Path(name).resolve() / "copy"
-        shutil.copytree(template, directory)
+        shutil.copytree(template, directory, copy_function=os.link)
         path = directory / place(mutation)
         text = path.read_text(encoding="utf-8")
         if text.count(mutation.text) != 1:
@@ -77,7 +85,9 @@ def fate(mutation: Mutation, template: Path, vectors: list[Vector], *, everythin
             compile(changed, mutation.module, "exec")
         except SyntaxError as error:
             return Fate(mutation, fault=f"is no Python: {error}")
+        path.unlink()  # it is the template's too
         path.write_text(changed, encoding="utf-8")
+        Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
         program = Program((sys.executable, str(directory / "program.py")), TIMEOUT)
         chosen = hinted(mutation, vectors)
         chosen += [item for item in vectors if everything and item not in chosen]

@@ -1,13 +1,23 @@
-"""The mutants of what ties a container to its host: sidecars, directories, bindings (SPEC 14.6 to 14.8)."""
+"""The mutants of what ties a container to its host: sidecars, directories, bindings (JF-SDC, JF-DIR, JF-BND)."""
 
 from __future__ import annotations
 
 
 def beside() -> list[tuple[str, str, str, str]]:
-    """Of sidecars and directories (SPEC 14.6, 14.7)."""
-    lookup, beside, hosts, binding, directories = "lookup.py", "beside.py", "hosts.py", "binding.py", "directories.py"
+    """Of sidecars and directories (SPEC JF-SDC and JF-DIR)."""
+    lookup, beside, hosts, binding, directories = (
+        "hosts/lookup.py",
+        "hosts/sidecar.py",
+        "hosts/ties.py",
+        "hosts/binding.py",
+        "hosts/directories.py",
+    )
     return [
         (lookup, "return binding.SIDECAR in read_extensions(source)", "return True", "JF-SDC-001"),
+        (lookup, "if name.startswith(PREFIX)), *names]", "if False), *names]", "sidecar/"),
+        (lookup, 'else name}{SUFFIX}", name + SUFFIX', 'else name}{SUFFIX}", name', "sidecar/"),
+        (lookup, "is_long = len(raw) +", "is_long = False and len(raw) +", "sidecar/name"),
+        (beside, "    _check_sound(before, path)\n    with durable", "    with durable", "JF-SDC-004"),
         (lookup, "        return damaged  # whoever", "        return False  # whoever", "sidecar/damaged JF-SDC-006"),
         (lookup, "for name in (*names, os.fsdecode(sidecar.name)):", "for name in names:", "JF-SDC-003"),
         (
@@ -48,16 +58,16 @@ def beside() -> list[tuple[str, str, str, str]]:
         (beside, "_is(directory.file, is_sound), directory.path", "True, directory.path", "JF-DIR-003"),
         (beside, "        if not is_sound(held.source):", "        if False:", "JF-DIR-004"),
         (
-            "snapshots.py",
-            "    if fileio.is_directory(path):\n        message",
-            "    if False:\n        message",
+            "hosts/fitness.py",
+            "    if durable.is_directory(path):\n        check_no_pointer_in",
+            "    if False:\n        check_no_pointer_in",
             "JF-DIR-001",
         ),
-        (directories, 'return DCP if _head(path / ".metadata", 1) == b"\\x80" else None', "return DCP", "JF-DIR-001"),
+        (directories, 'if parts and _head(path / ".metadata", 1) == b"\\x80":', "if parts:", "JF-DIR-001"),
         (
             directories,
-            'if ".metadata" in names and any(name.endswith(".distcp") for name in names):',
-            'if ".metadata" in names:',
+            'parts = ".metadata" in names and any(name.endswith(".distcp") for name in names)',
+            'parts = ".metadata" in names',
             "JF-DIR-001",
         ),
         (directories, "(is_model and any(True for _ in weight_files(path)))", "is_model", "JF-DIR-001"),
@@ -67,8 +77,8 @@ def beside() -> list[tuple[str, str, str, str]]:
 
 
 def bindings() -> list[tuple[str, str, str, str]]:
-    """Of bindings (SPEC 14.8)."""
-    binding, hosts, weights = "binding.py", "hosts.py", "weights.py"
+    """Of bindings (SPEC JF-BND)."""
+    binding, hosts, weights = "hosts/binding.py", "hosts/ties.py", "hosts/weights.py"
     zips, tensors = "jellyformat_zip/_weights.py", "jellyformat_safetensors/weights.py"
     gguf = "jellyformat_gguf/adapter.py"
     return [
@@ -116,18 +126,23 @@ def bindings() -> list[tuple[str, str, str, str]]:
         (hosts, 'os.fsencode(path.name) + b"/"', 'b""', "weights/directory"),
         (weights, "    return sorted(set(leaves))", "    return sorted(leaves)", "weights/zip-twice"),
         (weights, "CHUNK = 4 << 20", "CHUNK = 8 << 20", "weights/zip-piece"),
-        ("directories.py", "if file != directory.file and fileio", "if fileio", "weights/directory"),
-        ("directories.py", "if not is_name or not fileio.is_file(path / name):", "if not is_name:", "JF-BND-008"),
-        ("directories.py", 'not {"/", "\\0"} & set(name)', "True", "JF-BND-008"),
-        ("directories.py", " if all(isinstance(name, str) for name in names) else None", "", "JF-BND-008"),
-        ("directories.py", "            return index.name", "            continue", "JF-BND-008"),
+        ("hosts/directories.py", "if file != directory.file and durable", "if durable", "weights/directory"),
+        (
+            "hosts/directories.py",
+            "if not is_name or not durable.is_file(path / name):",
+            "if not is_name:",
+            "JF-BND-008",
+        ),
+        ("hosts/directories.py", 'not {"/", "\\0"} & set(name)', "True", "JF-BND-008"),
+        ("hosts/directories.py", " if all(isinstance(name, str) for name in names) else None", "", "JF-BND-008"),
+        ("hosts/directories.py", "            return index.name", "            continue", "JF-BND-008"),
         ("snapshots.py", "    if difference:\n", "    if False:\n", "JF-BND-006"),
     ]
 
 
 def flax() -> list[tuple[str, str, str, str]]:
-    """Of msgpack files of flax (SPEC 14.12)."""
-    values, leaves, hosts = "jellyformat_flax/values.py", "jellyformat_flax/leaves.py", "hosts.py"
+    """Of msgpack files of flax (SPEC JF-FLX)."""
+    values, leaves, hosts = "jellyformat_flax/values.py", "jellyformat_flax/leaves.py", "hosts/ties.py"
     broken = "flax/broken"
     return [
         (values, "if position != values.source.size:", "if False:", broken),
@@ -137,7 +152,7 @@ def flax() -> list[tuple[str, str, str, str]]:
         (values, "KEY_MAX = 4_096", "KEY_MAX = 4_095", "flax/weights-key"),
         (values, " or value.body + found[2] + found[3] != value.end:", ":", broken),
         (values, "(outer.body, outer.count) != (1, 3)", "outer.body != 1", broken),
-        (values, " or dimensions.count > _SHAPE_MAX:", ":", broken),
+        (values, " or dimensions.count > SHAPE_MAX:", ":", broken),
         (values, "or data[position] >= 0xD0:", ":", broken),
         (values, "not 0 < name.end - name.body", "not 0 <= name.end - name.body", broken),
         (values, "return (data[:2], data[10:11]) == ", "return True or ", broken),
@@ -152,15 +167,15 @@ def flax() -> list[tuple[str, str, str, str]]:
         (leaves, "path[-1] != key or found.kind != kind", "found.kind != kind", broken),
         (leaves, "len(found.shape) != 1 or ", "", broken),
         (leaves, "(chunks and found.dtype != chunks[0].dtype)", "False", broken),
-        (leaves, "if names > limits.WEIGHT_NAME_BYTES:", "if False:", "JF-FLX-002"),
+        (leaves, "if names > MAX_WEIGHT_NAME_BYTES:", "if False:", "JF-FLX-002"),
         (leaves, "tuple(shape), Joined", "(), Joined", "flax/weights-chunks"),
         (hosts, "if _tells_weights(extensions) and (quick", "if (quick", "sidecar/other"),
         (hosts, "if _tells_weights(extensions) and (quick", "if False and (quick", "flax/bound-again"),
         (hosts, "        return not bound.difference(bind(host))", "        return True", "flax/strip-other"),
         (
-            "beside.py",
-            "same = same or hosts.has_its_weights(",
-            "same = same or not hosts.has_its_weights(",
+            "hosts/sidecar.py",
+            "same = same or ties.has_its_weights(",
+            "same = same or not ties.has_its_weights(",
             "flax/strip",
         ),
     ]

@@ -25,6 +25,8 @@ CLASS_ROW = re.compile(r"^\| `([a-z]+\.[a-z]+)` \|", re.M)
 KEYWORD = re.compile(r"\bMUST(?: NOT)?\b")
 ACTOR = re.compile(r"^A (writer|reader|verifier|restorer|host adapter) MUST")
 SIDES = ("positive", "negative")
+STEPS = re.compile(r"<!-- steps:begin.*?<!-- steps:end -->", re.S)
+NAMED = re.compile(r"\b([A-Z]{3})(?:-(\d{3})(?:…(\d{3}))?)?\b")
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,26 @@ def requirements(text: str) -> tuple[list[Requirement], list[str]]:
     outside = KEYWORD.findall(re.sub(r"^MUST, MUST NOT, SHOULD.*$", "", REQUIREMENT.sub("", text), flags=re.M))
     if outside:
         problems.append(f"SPEC.md: {len(outside)} MUST outside of a requirement")
+    steps = STEPS.search(text)
+    if steps is not None:
+        problems += _steps(steps[0], known)
     return found, problems
 
 
-_UNNAMED = {"absent.snapshot", "absent.file"}
+def _steps(table: str, known: set[str]) -> list[str]:
+    """What is wrong with the table of steps: it names each requirement, alone, in a range or by its area."""
+    named: set[str] = set()
+    wrong = []
+    for area, first, last in NAMED.findall(table):
+        of_area = {name for name in known if name.startswith(f"JF-{area}-")} or {f"JF-{area}"}
+        numbers = range(int(first), int(last or first) + 1) if first else ()
+        wanted = {f"JF-{area}-{number:03}" for number in numbers} if first else of_area
+        wrong += [f"SPEC.md: the table of steps names {name}, which is not there" for name in sorted(wanted - known)]
+        named |= wanted
+    return wrong + [f"SPEC.md: the table of steps does not name {name}" for name in sorted(known - named)]
+
+
+_UNNAMED = {"absent.snapshot", "absent.file", "system.io"}
 """Classes of what is no fault of a container."""
 
 

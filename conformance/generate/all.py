@@ -18,21 +18,29 @@ from conformance.generate.suite import Area  # noqa: E402
 VECTORS = ROOT / "conformance" / "vectors"
 AREAS = (
     "header",
+    "future",
     "zstd",
     "blocks",
     "msgpack",
     "manifest",
     "summary",
     "state",
+    "roots",
     "paths",
     "objects",
     "records",
+    "bounds",
+    "prefix",
     "zip",
     "safetensors",
     "trailer",
     "examples",
+    "extensions",
     "write",
     "restore",
+    "decided",
+    "asked",
+    "plain",
     "hdf5",
     "gguf",
     "onnx",
@@ -42,7 +50,7 @@ AREAS = (
     "weights",
     "binding",
 )
-LIMIT = 5 << 20
+LIMIT = 8 << 20
 """Bytes that all vectors together may have."""
 
 

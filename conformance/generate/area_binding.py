@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.8: containers that are bound to the weights of their hosts."""
+"""Vectors of SPEC JF-BND: containers that are bound to the weights of their hosts."""
 
 from __future__ import annotations
 

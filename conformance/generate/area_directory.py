@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.7: containers in directories of checkpoint files."""
+"""Vectors of SPEC JF-DIR: containers in directories of checkpoint files."""
 
 from __future__ import annotations
 
@@ -89,6 +89,8 @@ def _embed(area: Area) -> None:
     for name, files in KINDS.items():
         ids = "JF-DIR-001 JF-DIR-003"
         embed(f"embed-{name}", ids, f"into a directory of this kind: {name}", files, done)
+    why = "into a directory whose .metadata is no pickle, and which is a model: the first kind that fits"
+    embed("embed-later-kind", "JF-DIR-001", why, {**DCP, ".metadata": b"text", **MODEL}, done)
     why = "into the directory of an index"
     embed("embed-named-index", "JF-DIR-001", why, KINDS["index"], done, "model.safetensors.index.json")
     embed("embed-again", "JF-DIR-003", "in the place of another container", {**DCP, FILE: other()}, done)

@@ -39,13 +39,13 @@ def one(pattern: str, text: str) -> str:
 
 
 def listing(text: str) -> bytes:
-    """The bytes of the annotated hex in section 1."""
+    """The bytes of the annotated hex in appendix A."""
     part = one(r"<!-- smallest:begin[^\n]*\n```\n(.*?)```\n<!-- smallest:end", text)
     raw = b""
     for line in part.splitlines():
         offset, digits = re.fullmatch(r"([0-9A-F]{4})  ((?:[0-9A-F]{2} ?){1,16}) *(?: .*)?", line).groups()  # type: ignore[union-attr]
         if int(offset, 16) != len(raw):
-            raise ValueError(f"SPEC.md, section 1: the line {line!r} stands at {len(raw):04X}")
+            raise ValueError(f"SPEC.md, appendix A: the line {line!r} stands at {len(raw):04X}")
         raw += bytes.fromhex(digits)
     return raw
 
@@ -59,7 +59,7 @@ def _smallest(area: Area, text: str) -> None:
     if made.build() != raw:
         raise ValueError("the smallest container in SPEC.md is not what its text says")
     ids = "JF-HDR-001 JF-HDR-008 JF-ZST-001 JF-MSG-002 JF-MAN-001 JF-BLK-007 JF-REC-001 JF-SUM-001"
-    area.accept("smallest", ids, "section 1: the smallest container, cut out of the hex in SPEC.md", made)
+    area.accept("smallest", ids, "appendix A: the smallest container, cut out of the hex in SPEC.md", made)
 
 
 def _constants(text: str) -> None:

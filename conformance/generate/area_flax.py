@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.12: msgpack files of flax, beside which a container lies."""
+"""Vectors of SPEC JF-FLX: msgpack files of flax, beside which a container lies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conformance.generate.wire import Pairs, Raw, Value, pack
 
 FLAX, SIDECAR = "host:flax", "host:sidecar"
 BAD, NAMES = "JF-FLX-001", "JF-FLX-002"
-NAME, BESIDE = "model.msgpack", "model.msgpack.jelly"
+NAME, BESIDE = "model.msgpack", "jelly.model.msgpack.jelly"
 KEY = "__msgpack_chunked_array__"
 
 
@@ -80,6 +80,8 @@ def _weights(area: Area) -> None:
     kernel = Weight(b"a", KERNEL, "float32", (2, 3))
     keys = [(0, b"0"), (-1, b"-1"), (300, b"300"), (-70_000, b"-70000"), (1 << 63, b"9223372036854775808")]
     longest, far = "k" * 4_096, "x" * 65_527
+    numbered = tree((KEY, True), ("shape", tree((0, 2), (1, 3))), ("chunks", tree(*enumerate(PARTS))))
+    signed = tree(("0", Raw(b"\xd0\2")), ("1", Raw(b"\xd3" + bytes(7) + b"\3")))
     others = {"nil": None, "false": False, "text": "text", "bytes": b"bytes", "number": -300}
     plain = tree(("a", array(KERNEL, 2, 3)), *others.items(), ("complex", COMPLEX), ("real", Raw(b"\xcb" + bytes(8))))
     each = [Weight(name.encode(), pack(value)) for name, value in others.items()]
@@ -109,6 +111,10 @@ def _weights(area: Area) -> None:
                        binding("tensors", Weight(b"a", BIAS, "float32", (2, *[1] * 63)))),
         "chunks": ("an array in chunks, of the same binding as a whole one", tree(("a", tree(*chunked(*PARTS)))),
                    binding("tensors", kernel)),
+        "chunks-integers": ("chunks and dimensions whose keys are integers", tree(("a", numbered)),
+                            binding("tensors", kernel)),
+        "chunks-signed": ("dimensions of chunks in the forms with a sign",
+                          tree(("a", tree(*chunked(*PARTS, shape=signed)))), binding("tensors", kernel)),
         "chunks-top": ("an array in chunks and nothing else", tree(*chunked(*PARTS)),
                        binding("tensors", Weight(b"", KERNEL, "float32", (2, 3)))),
     }  # fmt: skip
@@ -161,6 +167,10 @@ def _broken(area: Area) -> None:
         "chunks-order": (
             "chunks in another order",
             pack(tree(first, ("a", tree(*mark[:2], ("chunks", tree(("1", PARTS[1]), ("0", PARTS[0]))))))),
+        ),
+        "chunks-negative": (
+            "chunks with a negative dimension",
+            pack(tree(first, ("a", tree(*chunked(*PARTS, shape=tree(("0", -2), ("1", -3))))))),
         ),
         "chunks-key": ("chunks and a further key", pack(tree(first, ("a", tree(*mark, ("more", 1)))))),
         "chunks-key-order": ("chunks and their mark not in front", pack(tree(first, ("a", tree(*mark[::-1]))))),

@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.11: containers behind GGUF files."""
+"""Vectors of SPEC JF-GGF: containers behind GGUF files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.9: containers in the user blocks of HDF5 files."""
+"""Vectors of SPEC JF-HDF: containers in the user blocks of HDF5 files."""
 
 from __future__ import annotations
 

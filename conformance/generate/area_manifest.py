@@ -1,11 +1,11 @@
-"""Vectors of SPEC section 7: the closed maps, their types, and sorted arrays."""
+"""Vectors of SPEC JF-MAN: the closed maps, their types, and sorted arrays."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
 
-from conformance.generate.draft import Draft, Map, draft, index, nested, omitted, small, state, worktree
+from conformance.generate.draft import Draft, Map, draft, index, nested, omitted, root, small, state, worktree
 from conformance.generate.gitobjects import BLOB, EXECUTABLE, REGULAR, SYMLINK, Box, object_id
 from conformance.generate.suite import Area
 from conformance.generate.wire import Raw, Value, pack
@@ -70,6 +70,7 @@ def everything() -> Draft:
             conflicts=conflicts,
             intent_to_add=[[b"later", REGULAR], [b"never", EXECUTABLE]],
             skip_worktree=[b"later", b"sparse/s"],
+            omitted=[omitted(b"secret.py", "secret", 90), omitted(b"sparse/x", "size", None)],
         ),
         worktree(
             at_work,
@@ -78,6 +79,7 @@ def everything() -> Draft:
             filtered=[b"exec", b"lfs"],
             omitted=[
                 omitted(b"big", "size", 1 << 40, b"\x33" * 32),
+                omitted(b"env/", "environment", 1 << 30),
                 omitted(b"keys/.git/x", "name"),
                 omitted(b"pipe", "special", None),
                 omitted(b"secret.key", "secret", 100),
@@ -85,6 +87,8 @@ def everything() -> Draft:
         ),
         operation={"heads": [other], "kind": "merge", "message": b"Merge branch\n"},
         submodules=[nested(b"fresh", unborn), nested(b"lib", inner)],
+        roots=[root(b"helper", state(None, None, worktree(box.tree({b"h.py": b"h\n"})), ref=None))],
+        facts={"com.example.fact": [1, None, {"deep": b"\xff"}]},
     )
     return draft(
         outer,
@@ -116,6 +120,8 @@ MAPS: dict[str, Path] = {
     "omitted": ("state", "worktree", "omitted", 0),
     "operation": ("state", "operation"),
     "submodule": ("state", "submodules", 0),
+    "root": ("state", "roots", 0),
+    "staged-omitted": ("state", "index", "omitted", 0),
     "nested-state": ("state", "submodules", 0, "state"),
 }
 
@@ -144,6 +150,8 @@ def _keys(area: Area) -> None:
         for word, keys in (("missing", sorted(found)[1:]), ("added", sorted({*found, "zzz"}))):
             wrong = {key: found.get(key) for key in keys}
             made = _replaced(path, wrong)
+            if (name, word) == ("provenance", "added"):
+                continue  # it is open
             area.reject(f"{name}-key-{word}", "JF-MAN-001", BAD, f"a key is {word} in the map {name}", made)
 
 
@@ -220,6 +228,13 @@ def _ranges(area: Area) -> None:
         "mode-zero": (("state", "index", "conflicts", 0, 1, 0), 0),
         "conflict-nothing": (("state", "index", "conflicts", 0), [b"fight", None, None, None]),
         "reason": (("state", "worktree", "omitted", 0, "reason"), "large"),
+        "reason-upper": (("state", "worktree", "omitted", 0, "reason"), "Com.example"),
+        "reason-dot-last": (("state", "worktree", "omitted", 0, "reason"), "example."),
+        "reason-dot-first": (("state", "worktree", "omitted", 0, "reason"), ".example"),
+        "reason-line": (("state", "worktree", "omitted", 0, "reason"), "com.example\n"),
+        "reason-long": (("state", "worktree", "omitted", 0, "reason"), "x." + "y" * 63),
+        "reason-staged": (("state", "index", "omitted", 0, "reason"), "large"),
+        "directory-sha256": (("state", "worktree", "omitted", 1, "sha256"), bytes(32)),
         "omitted-size-negative": (("state", "worktree", "omitted", 0, "size"), -1),
         "omitted-sha256-20": (("state", "worktree", "omitted", 0, "sha256"), bytes(20)),
         "operation": (("state", "operation", "kind"), "stash"),
@@ -242,7 +257,10 @@ def _ranges(area: Area) -> None:
         why = f"a head of the operation {kind}" if not heads else f"no head of the operation {kind}"
         area.reject(f"range-heads-{kind}", "JF-MAN-002", BAD, why, made)
     made = small()
-    reasons = ("changing", "excluded", "filter", "missing", "secret", "size", "special", "unreadable")
+    reasons = (
+        "cache", "changing", "com.example-2.too-old", "environment", "excluded", "filter", "missing", "secret", "size",
+        "special", "time", "tracker", "unreadable", "weights", "x.y",
+    )  # fmt: skip
     made.state["worktree"]["omitted"] = [omitted(b"o/" + word.encode(), word) for word in reasons]
     area.accept("reasons", "JF-MAN-002 JF-WRK-001", "every reason for a file to be left out", made)
 
@@ -268,6 +286,7 @@ SORTED: dict[str, tuple[Path, list[Value]]] = {
     "converted": (("state", "worktree", "converted"), [b"a", b"b"]),
     "empty-directories": (("state", "worktree", "empty_directories"), [b"a", b"b"]),
     "filtered": (("state", "worktree", "filtered"), [b"a", b"b"]),
+    "staged-omitted": (("state", "index", "omitted"), [omitted(b"a", "size"), omitted(b"b", "size")]),
     "omitted": (("state", "worktree", "omitted"), [omitted(b"a", "size"), omitted(b"b", "size")]),
 }
 
@@ -279,6 +298,10 @@ def _sorted(area: Area) -> None:
         made = changed(path, [one, one], small())
         area.reject(f"twice-{name}", "JF-MAN-003", BAD, f"{'/'.join(map(str, path))} has something twice", made)
     inner = state(None, index(Box().tree({})), worktree(Box().tree({})))
+    for name, paths in (("unsorted", (b"b", b"a")), ("twice", (b"a", b"a"))):
+        made = small()
+        made.state["roots"] = [root(item, inner) for item in paths]
+        area.reject(f"{name}-roots", "JF-MAN-003", BAD, f"roots {paths!r}", made)
     for name, paths in (("unsorted", (b"b", b"a")), ("twice", (b"a", b"a"))):
         made = small()
         made.state["submodules"] = [nested(item, inner) for item in paths]

@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 6: canonical msgpack, in the manifest and in records."""
+"""Vectors of SPEC JF-MSG: canonical msgpack, in the manifest and in records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.10: containers in a field of ONNX models."""
+"""Vectors of SPEC JF-ONX: containers in a field of ONNX models."""
 
 from __future__ import annotations
 

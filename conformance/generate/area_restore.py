@@ -1,4 +1,4 @@
-"""Vectors for restorers (SPEC section 10): what is written, and what must not be; the runner walks the parent too."""
+"""Vectors for restorers (SPEC JF-PTH): what is written, and what must not be; the runner walks the parent too."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from conformance.generate.draft import (
     nested,
     objects_block,
     omitted,
+    root,
     small,
     state,
     with_worktree,
@@ -48,10 +49,23 @@ NOT_PORTABLE = {
     "com9": b"COM9",
     "lpt1": b"lpt1.",
     "lpt9": b"Lpt9.x",
+    "less": b"a<b",
+    "greater": b"a>b",
+    "quote": b'say "x"',
+    "pipe": b"a|b",
+    "question": b"what?",
+    "star": b"*.py",
+    "line-end": b"a\nb",
+    "escape": b"\x1b[31m",
+    "control-first": b"\x01",
+    "control-last": b"a\x1f",
+    "delete": b"a\x7f",
+    "no-text-star": b"\xff*",
 }
 PORTABLE = (
     b"con1", b"console", b"xcon", b"con-", b"com", b"com0", b"com10", b"lpt", b"lpt0.x", b"aux_", b".con", b"a.con",
-    b"nul0", b"name.x", b" name", b".name", b"a b", b"\xff\xfe", b"-rf", b"*?", b"a\nb", "\u00e9".encode(), b"prnx.txt",
+    b"nul0", b"name.x", b" name", b".name", b"a b", b"\xff\xfe", b"-rf", b"a'b", b"a;b&c", "\u00e9".encode(),
+    b"prnx.txt",
 )  # fmt: skip
 TWINS = {
     "case": (b"Readme", b"README"),
@@ -62,6 +76,23 @@ TWINS = {
     "case-other-script": ("\u0416".encode(), "\u0436".encode()),
     "case-no-text": (b"\xffA", b"\xffa"),
     "case-below": (b"d/x", b"d/X"),
+    "greek-sigma": ("\u03a3\u03a3".encode(), "\u03c3\u03c2".encode()),
+    "greek-marks": ("\u1f80".encode(), "\u1f00\u03b9".encode()),
+    "kana": ("\u30ac".encode(), "\u30ab\u3099".encode()),
+    "hangul": ("\uac00".encode(), "\u1100\u1161".encode()),
+    "cyrillic-last": ("\u052e".encode(), "\u052f".encode()),
+    "two-marks": ("a\u0323\u0307".encode(), "a\u0307\u0323".encode()),
+}
+APART = {
+    "newer": ("\ua7c0".encode(), "\ua7c1".encode()),
+    "georgian": ("\u10a0".encode(), "\u2d00".encode()),
+    "cherokee": ("\u13a0".encode(), "\uab70".encode()),
+    "deseret": ("\U00010400".encode(), "\U00010428".encode()),
+    "fullwidth": ("\uff21".encode(), "\uff41".encode()),
+    "armenian": ("\u0531".encode(), "\u0561".encode()),
+    "devanagari": ("\u0958".encode(), "\u0915\u093c".encode()),
+    "compatible": ("\u212b".encode(), "\u00c5".encode()),
+    "across": ("\u0915e\u0301".encode(), "\u0915\u00ea".encode()),
 }
 
 
@@ -72,6 +103,7 @@ def make() -> Area:
     _names(area)
     _unsafe(area)
     _links(area)
+    _targets(area)
     _validated(area)
     return area
 
@@ -131,6 +163,15 @@ def _written(area: Area) -> None:
     ids = IDS + " JF-SUB-004 JF-PTH-007 JF-PRV-002"
     why = "attributes, submodules, hooks and configuration that git would act on: they are files, and nothing is run"
     _accept(area, "nothing-run", why, made, ids=ids)
+    made = small()
+    made.state["facts"] = {"org.example.stash": [{"path": b"stashed", "content": b"x"}], "modes": {"a.py": 0o700}}
+    box = Box()
+    main, helper = box.tree({b"main.py": b"m\n"}), box.tree({b"lib/h.py": b"h\n", b"run": (EXECUTABLE, b"x\n")})
+    roots = [root(b"helper", state(None, index(helper), worktree(helper, empty_directories=[b"hollow"])))]
+    made = draft(state(None, index(main), worktree(main), roots=roots), box)
+    _accept(area, "roots", "another repository, whose files lie under its name", made, ids=IDS + " JF-ROO-001")
+    made = small()
+    _accept(area, "facts", "facts that nobody knows: nothing is done with them", made, ids=IDS + " JF-STA-005")
     box = Box("sha256")
     leaf = box.tree({b"a": b"a\n"})
     made = draft(state(None, index(leaf), worktree(leaf), object_format="sha256"), box)
@@ -153,6 +194,10 @@ def _names(area: Area) -> None:
     for name, path in NOT_PORTABLE.items():
         made = with_worktree({b"f": b"f\n", b"d/" + path: b"x\n"})
         _refuse(area, f"name-{name}", "JF-PTH-003", NAME, f"a file named {path!r}", made)
+    for name, (one, two) in APART.items():
+        made = with_worktree({one: b"1\n", two: b"2\n"})
+        why = f"{one!r} and {two!r}, which are different whatever a version of Unicode says"
+        _accept(area, f"apart-{name}", why, made, ids=IDS + " JF-PTH-003")
     for name, (one, two) in TWINS.items():
         made = with_worktree({one: b"1\n", two: b"2\n"})
         _refuse(area, f"twins-{name}", "JF-PTH-003", NAME, f"{one!r} and {two!r}", made)
@@ -185,6 +230,15 @@ def _unsafe(area: Area) -> None:
     made = draft(state(None, index(empty), worktree(empty), submodules=[nested(b"../beside", outside)]), box)
     _refuse(area, "unsafe-nested", "JF-STA-004", UNSAFE, "a nested repository outside", made, also="JF-PTH-001")
     _refuse(area, "unsafe-ignored", "JF-PTH-001", UNSAFE, "an unsafe path of what was ignored", ignoring(b"../x"))
+
+
+def _targets(area: Area) -> None:
+    made = with_worktree({b"f": b"f\n", b"l": (SYMLINK, b"t" * 4095)})
+    why = "a link whose target is as long as it may be"
+    _accept(area, "target-4095", why, made, ids=IDS + " JF-PTH-008")
+    for name, target in (("empty", b""), ("nul", b"a\0b"), ("4096", b"t" * 4096)):
+        made = with_worktree({b"f": b"f\n", b"l": (SYMLINK, target)})
+        _refuse(area, f"target-{name}", "JF-PTH-008", NAME, f"a link whose target no system takes: {name}", made)
 
 
 def _links(area: Area) -> None:

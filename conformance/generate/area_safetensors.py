@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.4: containers in safetensors files."""
+"""Vectors of SPEC JF-SFT: containers in safetensors files."""
 
 from __future__ import annotations
 
@@ -297,10 +297,16 @@ def _base64(area: Area) -> None:
 
 def _embed(area: Area) -> None:
     box = container()
-    ids = "JF-HST-002 JF-HST-004 JF-SFT-003 JF-SFT-001"
+    ids = "JF-HST-002 JF-HST-004 JF-SFT-003 JF-SFT-001 JF-SFT-004"
     for name, (why, before, after) in hosts(box).items():
         files = {"in": ("safetensors", before), "container": ("jelly", box)}
         written(area, "embed", f"embed-{name}", ids, f"into {why}", files, output(after), "safetensors")
+    whole = file(b"{" + WEIGHT + b"}")
+    for name, length in (("byte", len(whole) - 1), ("all", len(whole) - 8)):
+        files = {"in": ("safetensors", whole[:length]), "container": ("jelly", box)}
+        expect: Json = {"error": {"class": "malformed.host", "requirement": "JF-SFT-004"}}
+        why = f"a file that is cut off: {name}"
+        written(area, "embed", f"cut-off-{name}", "JF-SFT-004 JF-HST-003", why, files, expect, "safetensors")
 
 
 def _strip(area: Area) -> None:

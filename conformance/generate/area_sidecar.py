@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.6: containers beside files into which nothing can be put."""
+"""Vectors of SPEC JF-SDC: containers beside files into which nothing can be put."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from conformance.generate.suite import EMBED, READ, VERIFY, Area, Json, Vector, 
 from conformance.generate.wire import Value
 from conformance.generate.zips import embedded
 
-NAME, BESIDE = "weights.json", "weights.json.jelly"
+NAME, BESIDE = "weights.json", "jelly.weights.json.jelly"
+OLD = "weights.json.jelly"
+"""The name that sidecars had before."""
 TEXT = b'{"text": true}\n' * 9
 """A file that its own reader would no longer read with anything behind it."""
 CHANGED = TEXT.replace(b"true", b"null")
@@ -89,18 +91,56 @@ def _found(area: Area) -> None:
     _add(area, "named-itself", ids, why, good, content(made, "jelly"), named=BESIDE, role=VERIFY)
     why = "the sidecar is named, and its host is not there: no fault"
     _add(area, "host-absent", ids, why, {BESIDE: box}, content(made, "jelly"), named=BESIDE, role=VERIFY)
-    both = {"best.json": TEXT, "best.json.jelly": box}
+    both = {"best.json": TEXT, "jelly.best.json.jelly": box}
     why = "both were renamed together"
     _add(area, "renamed", ids, why, both, content(made, "sidecar"), named="best.json")
     why = "both were renamed together, and the sidecar is named"
-    _add(area, "renamed-itself", ids, why, both, content(made, "jelly"), named="best.json.jelly", role=VERIFY)
+    _add(area, "renamed-itself", ids, why, both, content(made, "jelly"), named="jelly.best.json.jelly", role=VERIFY)
     why = "the sidecar was renamed; its host is the file of the name in it"
     _add(area, "renamed-alone", ids, why, {NAME: TEXT, "x.jelly": box}, content(made, "jelly"), named="x.jelly",
          role=VERIFY)  # fmt: skip
     inside = small()
-    zipped = {"a.npz": embedded(arrays(), inside.build()), "a.npz.jelly": sidecar(tie(b"x"), a=1).build()}
+    zipped = {"a.npz": embedded(arrays(), inside.build()), "jelly.a.npz.jelly": sidecar(tie(b"x"), a=1).build()}
     why = "what lies in the file goes first"
     _add(area, "in-the-file", "", why, zipped, content(inside, "zip"), named="a.npz", needs=("host:zip",))
+
+    _names(area)
+
+
+def _names(area: Area) -> None:
+    """Names of before, and long ones."""
+    made, inside = sidecar(), sidecar(tie(b"x"), a=1)
+    box = made.build()
+    old = {NAME: TEXT, OLD: box}
+    ids = "JF-SDC-001 JF-SDC-003"
+    _add(area, "old-name", ids, "a sidecar with a name of before", old, content(made, "sidecar"))
+    why = "the same, named itself"
+    _add(area, "old-name-itself", ids, why, old, content(made, "jelly"), named=OLD, role=VERIFY)
+    why = "the name of now goes before that of before"
+    _add(area, "old-name-and-new", ids, why, {**old, OLD: inside.build(), BESIDE: box}, content(made, "sidecar"))
+    why = "a file of the name of now that is no sidecar, and a sidecar with that of before"
+    _add(area, "old-name-taken", ids, why, {**old, BESIDE: container()}, content(made, "sidecar"))
+    why = "a host whose own name begins as that of a sidecar does"
+    host, beside = "jelly.w.json", "jelly.jelly.w.json.jelly"
+    _add(area, "name-alike", ids, why, {host: TEXT, beside: box}, content(made, "sidecar"), named=host)
+    why = "its sidecar with a name of before, which looks like one of now of another file"
+    place = {host: TEXT, f"{host}.jelly": box}
+    _add(area, "name-alike-old", ids, why, place, content(made, "jelly"), named=f"{host}.jelly", role=VERIFY)
+    why = "the same where that other file is there, too"
+    place = {host: TEXT, f"{host}.jelly": box, "w.json": CHANGED}
+    expect = error("mismatch.binding", "JF-SDC-003")
+    _add(area, "name-alike-other", ids, why, place, expect, named=f"{host}.jelly", role=VERIFY)
+    for length in (243, 244, 255):
+        name = "n" * (length - 5) + ".json"
+        short = name if length == 243 else hashlib.sha256(name.encode()).hexdigest()
+        made = sidecar(tie(name=name.encode()))
+        place = {name: TEXT, f"jelly.{short}.jelly": made.build()}
+        why = f"a host whose name has {length} bytes"
+        _add(area, f"name-{length}", ids, why, place, content(made, "sidecar"), named=name)
+        why = f"the sidecar of a host whose name has {length} bytes, named itself"
+        beside = f"jelly.{short}.jelly"
+        place = {name: CHANGED, beside: made.build()}
+        _add(area, f"name-{length}-other", ids, why, place, expect, named=beside, role=VERIFY)
 
 
 def _absent(area: Area) -> None:
@@ -127,8 +167,8 @@ def _checked(area: Area) -> None:
         "size-itself": ("that is named, whose host is longer", BESIDE, {NAME: TEXT + b"\n", BESIDE: box}),
         "bytes-itself": ("that is named, whose host has other bytes", BESIDE, {NAME: CHANGED, BESIDE: box}),
         "name-of-its-own": (
-            "that is named; the file of its own name goes before that of the name in it", "x.json.jelly",
-            {NAME: TEXT, "x.json": CHANGED, "x.json.jelly": box},
+            "that is named; the file of its own name goes before that of the name in it", "jelly.x.json.jelly",
+            {NAME: TEXT, "x.json": CHANGED, "jelly.x.json.jelly": box},
         ),
         "name-in-it": ("that was renamed; the file of the name in it has other bytes", "x.jelly",
                        {NAME: CHANGED, "x.jelly": box}),
@@ -220,6 +260,18 @@ def _embed(area: Area) -> None:
     embed("embed-again-changed", "JF-SDC-004", why, {NAME: TEXT, BESIDE: before.build()}, wanted)
     why = "an extension about another host is replaced"
     embed("embed-tied", "JF-SDC-007", why, {NAME: TEXT}, wanted, sidecar(tie(b"other", b"other")).build())
+    both = {"after": {BESIDE: made_anew(sidecar()), OLD: None}}
+    embed("embed-old-name", "JF-SDC-004", "put in the place of a sidecar with a name of before",
+          {NAME: TEXT, OLD: before.build()}, both)  # fmt: skip
+    why = "a damaged sidecar with a name of before stays"
+    embed("embed-old-name-damaged", "JF-SDC-004", why, {NAME: TEXT, OLD: damaged(sidecar())}, error(None, "JF-SDC-004"))
+    why = "a file with the name of before that is no sidecar stays"
+    kept = {"after": {BESIDE: made_anew(sidecar()), OLD: bytes_of(b"nothing\n")}}
+    embed("embed-old-name-taken", "JF-SDC-004", why, {NAME: TEXT, OLD: b"nothing\n"}, kept)
+    long = "n" * 250 + ".json"
+    made = {f"jelly.{hashlib.sha256(long.encode()).hexdigest()}.jelly": made_anew(sidecar(tie(name=long.encode())))}
+    _add(area, "embed-name-255", "JF-SDC-004", "put beside a file whose name has 255 bytes", {long: TEXT},
+         {"after": made}, command="embed", role=EMBED, files=given, named=long)  # fmt: skip
     taken = {"text": b"nothing\n", "empty": b"", "container": other(), "zip": arrays().build()}
     taken |= {"damaged": damaged(sidecar()), "cut-off": sidecar().build()[:200]}
     for name, data in taken.items():
@@ -234,9 +286,11 @@ def _strip(area: Area) -> None:
     box = sidecar().build()
     why = "the sidecar is removed, and the host stays"
     strip("strip", "JF-SDC-006 JF-HST-002", why, {NAME: TEXT, BESIDE: box}, {"after": {BESIDE: None}})
+    why = "a sidecar with a name of before"
+    strip("strip-old-name", "JF-SDC-006 JF-HST-002", why, {NAME: TEXT, OLD: box}, {"after": {OLD: None}})
     why = "the same where both were renamed"
-    both = {"b.json": TEXT, "b.json.jelly": box}
-    strip("strip-renamed", "JF-SDC-006", why, both, {"after": {"b.json.jelly": None}}, "b.json")
+    both = {"b.json": TEXT, "jelly.b.json.jelly": box}
+    strip("strip-renamed", "JF-SDC-006", why, both, {"after": {"jelly.b.json.jelly": None}}, "b.json")
     kept = {
         "damaged": ("it is damaged", TEXT, damaged(sidecar())),
         "cut-off": ("its manifest is cut off", TEXT, box[:200]),

@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 7.2: the summary follows from the state."""
+"""Vectors of SPEC JF-SUM: the summary follows from the state."""
 
 from __future__ import annotations
 
@@ -159,6 +159,18 @@ def _nested(area: Area) -> None:
     made = draft(state(head, index(outside), worktree(outside), submodules=[nested(b"lib", inner)]), box)
     why = "the lists of nested repositories have their path in front, and are sorted as a whole (lib.c before lib/x)"
     area.accept("nested", f"{SUM} JF-SUB-001 JF-SUB-002", why, made)
+    box = Box()
+    path = b"/".join([b"p" * 240] * 16 + [b"p" * 240])
+    assert len(path) == 4096
+    deepest = state(None, index(box.tree({})), worktree(box.tree({path: a})))
+    for _ in range(8):
+        deepest = state(None, index(box.tree({})), worktree(box.tree({})), submodules=[nested(path, deepest)])
+    long = draft(deepest, box)
+    assert len(long.manifest["summary"]["untracked"][0]) == 36_872
+    why = "a path of 4,096 bytes in the eighth repository inside another, each at such a path: 36,872 bytes"
+    area.accept("nested-long", f"{SUM} JF-PTH-002", why, long, leave_out=("files",))
+    long.manifest["ignored"] = [b"/".join([b"i" * 255] * 145)]
+    area.reject("ignored-long", "JF-PTH-002", "limit.path", "an ignored path of 37,119 bytes", long)
     made.manifest["summary"]["untracked"] = [b"lib/y"]
     area.reject("lie-nested", SUM, "mismatch.summary", "a file of a nested repository is not listed", made)
 

@@ -1,4 +1,4 @@
-"""Vectors of SPEC sections 14.1, 14.3 and 14.5: containers behind files, and in files of torch that are no zip."""
+"""Vectors of SPEC JF-LOC, JF-TEN and JF-TRL: containers behind files, and in files of torch that are no zip."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ ARRAY = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape'
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """How torch's files began before they were zips: a number, pickled."""
 ALL = "JF-LOC-001 JF-TRL-001"
+PICKLE = b"\x80\2" + EXITS
+FRAMED = b"\x80\4\x95" + struct.pack("<Q", len(EXITS)) + EXITS
+SQLITE = b"SQLite format 3\0\2\0\1\1\0\x40\x20\x20" + bytes(4) + struct.pack(">L", 1) + bytes(480)
+BZIP2 = b"BZh9\x17rE8P\x90" + bytes(4)
+TAR = b"name".ljust(257, b"\0") + b"ustar\00000".ljust(255, b"\0") + bytes(1024)
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\1teSt\0" + struct.pack(">L", zlib.crc32(b"teSt\0")) + b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def make() -> Area:
@@ -72,6 +78,12 @@ def _legacy(area: Area) -> None:
     }
     for name, (why, data, requirements) in cases.items():
         accept(area, f"legacy-{name}", requirements, f"a file of torch that is no zip: {why}", data, ending="bin")
+    decoy = box[:40] + bytes(32)
+    why = "a file of torch that is no zip: 63 headers whose digest is wrong, and a container, the 64th to be looked at"
+    accept(area, "legacy-candidates-64", ids + " JF-TEN-001", why, legacy(decoy * 63 + box), ending="bin")
+    why = "a file of torch that is no zip: 64 headers whose digest is wrong, and a container"
+    data = legacy(decoy * 64 + box)
+    area.reject("legacy-candidates-65", "JF-TEN-001", "limit.count", why, data, ending="bin")
     given = {"in": ("bin", legacy(b"abc" + box + bytes(40)))}
     written(area, "extract", "extract-legacy", ids, "taken out of a tensor", given, output(box), "trailer")
 
@@ -131,11 +143,17 @@ def _embed(area: Area) -> None:
     hosts = {
         "array": ARRAY,
         "pickle": b"\x80\x04" + EXITS,
+        "pickle-framed": FRAMED,
         "legacy": legacy(),
-        "zeros": bytes(100),
-        "sqlite": b"SQLite format 3\0" + bytes(84),
+        "sqlite": SQLITE,
+        "bzip2": BZIP2,
+        "tar": TAR,
+        "png": PNG,
+        "tflite": b"\x10\0\0\0TFL3" + bytes(40),
+        "ort": b"\x10\0\0\0ORTM" + bytes(40),
+        "gguf-big-endian": b"GGUF" + struct.pack(">L2Q", 3, 0, 0) + bytes(8),
     }
-    ids = "JF-HST-001 JF-HST-002 JF-HST-004"
+    ids = "JF-HST-001 JF-HST-002 JF-HST-004 JF-TRL-002 JF-TRL-003"
     for name, host in hosts.items():
         files = {"in": ("bin", host), "container": ("jelly", box)}
         written(
@@ -156,12 +174,55 @@ def _embed(area: Area) -> None:
         "json": text,
         "yaml": b"lr: 0.1\nlayers:\n  - 3\n" * 4,
         "zip-at-end": b"#!/bin/sh\n\0\xff" + Zip([Item(b"a", b"a")]).build(),
+        "ggml": b"lmgg" + bytes(40),
+        "kaldi": b"utterance-1 \0BFV \4\1\0\0\0" + bytes(4),
+        "paddle": bytes(16) + b"\6\0\0\0\x08\5\x10\3\x10\2" + bytes(24),
+        "pickles": PICKLE + PICKLE,
+        "pickles-framed": FRAMED + b"\x80\2" + EXITS,
+        "arrays": ARRAY + ARRAY,
     }
     for name, host in refused.items():
         files = {"in": ("bin", host), "container": ("jelly", box)}
         expect: Json = {"error": {"class": "refused.host", "requirement": "JF-HST-004"}}
         why = f"a file that its own readers would no longer read: {name}"
         written(area, "embed", f"refused-{name}", "JF-HST-004 JF-HST-003", why, files, expect, "trailer")
+        if host:
+            files = {**files, "in": ("bin", trailer(host, other()))}
+            why += ", behind which another tool has put a container all the same"
+            written(area, "embed", f"refused-again-{name}", "JF-HST-004 JF-HST-003", why, files, expect, "trailer")
+
+    unknown = {
+        "zeros": bytes(100),
+        "raw": b"".join(struct.pack("<f", number / 7) for number in range(100)),
+        "jpeg": b"\xff\xd8\xff\xe0" + bytes(40) + b"\xff\xd9",
+        "pickle-more": PICKLE + b"more",
+        "pickle-cut-off": PICKLE[:-1],
+        "pickle-framed-more": FRAMED + bytes(9),
+        "array-more": ARRAY + b"\0",
+        "array-of-records": ARRAY.replace(b"'<f4', ", b"[('a', '<f4')], ", 1),
+        "tar-no-end": TAR[:512],
+        "tar-uneven": TAR + b"\0",
+        "sqlite-longer": SQLITE + bytes(512),
+        "png-more": PNG + b"\0",
+        "gguf-version": b"GGUF" + struct.pack(">L2Q", 4, 0, 0) + bytes(8),
+    }
+    expect = {"error": {"class": "refused.host", "requirement": "JF-TRL-002"}}
+    for name, host in unknown.items():
+        files = {"in": ("bin", host), "container": ("jelly", box)}
+        why = f"a file of which it is not known where its readers stop: {name}"
+        written(area, "embed", f"unknown-{name}", "JF-TRL-002 JF-HST-003", why, files, expect, "trailer")
+
+    onnx = b"\x08\x08\x12\4test\x28\1\x3a\x64" + bytes(100)
+    for name, host in {
+        "array": ARRAY[:-1],
+        "array-header": ARRAY[:-8],
+        "onnx": onnx[:-1],
+        "onnx-half": onnx[:60],
+    }.items():
+        files = {"in": ("bin", host), "container": ("jelly", box)}
+        expect = {"error": {"class": "malformed.host", "requirement": "JF-TRL-003"}}
+        why = f"a file that is cut off: {name}"
+        written(area, "embed", f"cut-off-{name}", "JF-TRL-003 JF-HST-003", why, files, expect, "trailer")
 
 
 def _strip(area: Area) -> None:

@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 14.8: what the weights of hosts hash to."""
+"""Vectors of SPEC JF-BND: what the weights of hosts hash to."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ def _zips(area: Area) -> None:
         "deflated": ("the same, one of them deflated", f"{REFUSED} {BROKEN}", packed.build(), NPZ),
         "order": ("the same in another order", REFUSED, Zip([b, a]).build(), NPZ),
         "empty": ("no entries", REFUSED, Zip([]).build(), entries()),
+        "tensor": (
+            "a tensor that holds a container, which is a weight like others", REFUSED,
+            Zip([Item(b"r/data.pkl", b"."), Item(b"r/data/0", box)]).build(),
+            entries((b"data.pkl", b"."), (b"data/0", box)),
+        ),
         "entry-empty": ("an entry of no bytes, which has no piece", REFUSED, Zip([Item(b"a", b"")]).build(),
                         entries((b"a", b""))),
         "twice": ("two entries of one name", REFUSED, Zip([Item(*item) for item in twice]).build(), entries(*twice)),
@@ -336,6 +341,8 @@ def _broken(area: Area) -> None:
         "three": ("one with three offsets", None, tensor(WEIGHT[4:].replace(b"0,8", b"0,4,8"))),
         "backwards": ("one whose offsets are swapped", None, tensor(WEIGHT[4:].replace(b"0,8", b"8,0"))),
         "long": ("one of more than 65,536 bytes", None, tensor(WEIGHT[4:-1] + b" " * 65_536 + b"}")),
+        "name-half": ("one whose name has half of a surrogate pair", None, file(b'{"\\ud83dx":' + WEIGHT[4:] + b"}")),
+        "dtype-half": ("one whose dtype has half of a pair", None, tensor(WEIGHT[4:].replace(b"F32", b"\\udc0d"))),
     }
     for name, (why, id_, data) in bad.items():
         expect = error("malformed.host", id_)

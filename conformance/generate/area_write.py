@@ -18,12 +18,12 @@ from conformance.generate.draft import (
     with_worktree,
     worktree,
 )
-from conformance.generate.gitobjects import COMMIT, EXECUTABLE, KINDS, REGULAR, SYMLINK, TAG, Box
+from conformance.generate.gitobjects import COMMIT, EXECUTABLE, KINDS, REGULAR, SYMLINK, Box
 from conformance.generate.suite import WRITE, Area, Vector, expected_content
 
 IDS = (
     "JF-HDR-008 JF-ZST-003 JF-MSG-002 JF-MSG-003 JF-MAN-001 JF-MAN-003 JF-BLK-004 JF-BLK-007 JF-SUM-001 JF-HIS-001 "
-    "JF-REC-002 JF-REC-008 JF-NED-001"
+    "JF-REC-002 JF-REC-008 JF-NED-001 JF-LIM-001 JF-LIM-002"
 )
 
 
@@ -96,7 +96,6 @@ def everything() -> Draft:
     side = box.commit(head, (), b"side\n")
     inner_tree = box.tree({b"i": b"i\n"})
     inner_commit = box.commit(inner_tree, (), b"inner\n")
-    box.add(TAG, b"object " + old.hex().encode() + b"\ntype commit\ntag v1\n\n\n")
     inner = state(inner_commit, index(inner_tree), worktree(inner_tree), ref=None)
     unborn = state(None, index(box.tree({})), worktree(box.tree({})))
     work = box.tree({

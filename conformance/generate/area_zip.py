@@ -1,4 +1,4 @@
-"""Vectors of SPEC sections 14.1 to 14.3: containers in zips."""
+"""Vectors of SPEC JF-LOC, JF-ZIP and JF-TEN: containers in zips."""
 
 from __future__ import annotations
 
@@ -358,6 +358,13 @@ def _entries(area: Area) -> None:
     item = Item(b"archive/data/1", box, local={"name": b"archive/data/2"})
     why = "a tensor of another name in its local header"
     area.reject("tensor-name", "JF-ZIP-002", HOST, why, torch(item).build(), ending="zip")
+    wrong = box[:32] + (71).to_bytes(8, "big") + box[40:]
+    both = torch(Item(b"archive/data/1", wrong), Item(b"archive/data/2", wrong + b"more")).build()
+    why = "two tensors whose headers say 71 bytes: they are the same for 72, and no container"
+    area.reject("tensor-twice-broken", "JF-HDR-005", "malformed.header", why, both, ending="zip", also=("JF-ZIP-003",))
+    item = Item(b"archive/data/1", b"no container", local={"size": 11}, central={"size": 11})
+    why = "a tensor that is stored and has two sizes, though it holds no container"
+    area.reject("tensor-two-sizes", "JF-ZIP-002", HOST, why, torch(item).build(), ending="zip")
     inflating: dict[str, tuple[str, Item]] = {
         "more": ("that inflates to more than it declares", Item(ENTRY, box[:-1], DEFLATED, deflated(box))),
         "less": ("that inflates to less than it declares", Item(ENTRY, box + b"\0", DEFLATED, deflated(box))),
@@ -467,5 +474,12 @@ def _strip(area: Area) -> None:
     expect = {"error": {"class": "refused.host", "requirement": "JF-ZIP-008"}}
     why = "a directory that begins behind the container, what a tool has added being between"
     written(area, "strip", "strip-added", "JF-ZIP-008 JF-HST-003", why, {"in": ("zip", data)}, expect)
+    expect = {"error": {"class": "refused.host", "requirement": None}}
+    foreign = {
+        "entry": ("an entry that another tool has written", Zip([Item(b"a", b"a"), Item(ENTRY, box)])),
+        "tensor": ("a tensor in the saved object", torch(Item(b"archive/data/1", box))),
+    }
+    for name, (why, made) in foreign.items():
+        written(area, "strip", f"strip-{name}", "JF-HST-003", f"{why} stays", {"in": ("zip", made.build())}, expect)
     expect = {"error": {"class": "absent.snapshot", "requirement": None}}
     written(area, "strip", "strip-absent", "JF-HST-003", "nothing to take out", {"in": ("zip", host.build())}, expect)

@@ -1,4 +1,4 @@
-"""Vectors of SPEC section 5: zstd frames, of the manifest and of blocks."""
+"""Vectors of SPEC JF-ZST: zstd frames, of the manifest and of blocks."""
 
 from __future__ import annotations
 
@@ -186,10 +186,11 @@ def _windows(area: Area) -> None:
         made = _with_history(window)
         if window == WINDOW_128:
             why = "a history block with a window of 128 MiB, the limit"
-            area.accept(f"history-window-{name}", "JF-ZST-003", why, made, leave_out=("manifest",))
+            needs = ("profile:full",)
+            area.accept(f"history-window-{name}", "JF-ZST-003", why, made, leave_out=("manifest",), needs=needs)
         else:
             why = "a history block with a window of 144 MiB"
-            area.reject(f"history-window-{name}", "JF-ZST-003", "limit.window", why, made)
+            area.reject(f"history-window-{name}", "JF-ZST-003", "limit.window", why, made, verify=True)
 
 
 def _with_history(window: int) -> Draft:

@@ -17,18 +17,41 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 FILE = Path(__file__).with_name("compressed.json")
 
 
-def contents() -> dict[str, bytes]:
+Content = bytes | tuple[bytes, bytes]
+"""The content of a frame; with a second one behind it, which is its prefix."""
+
+
+def contents() -> dict[str, Content]:
     """What each frame holds."""
     if not FILE.exists():
         FILE.write_text("{}")
-    from conformance.generate import area_blocks, area_zstd
+    from conformance.generate import area_blocks, area_bounds, area_prefix, area_zstd
 
     return {
         "text": area_zstd.text_records(),
-        "large": area_blocks.large_manifest(),
         "blocks": area_blocks.many_blocks_manifest(),
         "supported": area_blocks.supported_manifest(),
+        **area_bounds.contents(),
+        **area_prefix.contents(),
     }
+
+
+def _dictionary(prefix: bytes) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def packed(content: Content) -> bytes:
+    """The frame of a content."""
+    if isinstance(content, bytes):
+        return zstandard.ZstdCompressor(level=19).compress(content)
+    return zstandard.ZstdCompressor(level=19, dict_data=_dictionary(content[1])).compress(content[0])
+
+
+def unpacked(frame: bytes, content: Content) -> bool:
+    """Whether a frame holds a content."""
+    if isinstance(content, bytes):
+        return zstandard.ZstdDecompressor().decompress(frame) == content
+    return zstandard.ZstdDecompressor(dict_data=_dictionary(content[1])).decompress(frame) == content[0]
 
 
 def main() -> int:
@@ -37,11 +60,11 @@ def main() -> int:
     if "--check" in sys.argv[1:]:
         frames = json.loads(FILE.read_text(encoding="ascii"))
         right = frames.keys() == wanted.keys() and all(
-            zstandard.ZstdDecompressor().decompress(bytes.fromhex(frames[name])) == wanted[name] for name in frames
+            unpacked(bytes.fromhex(frames[name]), wanted[name]) for name in frames
         )
         print("compressed frames: " + ("hold what they have to" if right else "DIFFER"))
         return 0 if right else 1
-    frames = {name: zstandard.ZstdCompressor(level=19).compress(content).hex() for name, content in wanted.items()}
+    frames = {name: packed(content).hex() for name, content in wanted.items()}
     FILE.write_text(json.dumps(frames, indent=1) + "\n", encoding="ascii")
     return 0
 

@@ -1,4 +1,4 @@
-"""What follows from a state, derived without the reference: the summary (SPEC 7.2), the files, JSON forms."""
+"""What follows from a state, derived without the reference: the summary (SPEC JF-SUM), the files, JSON forms."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def walk(state: Value, prefix: bytes = b"") -> list[tuple[bytes, Value]]:
     found = [(prefix, state)]
     for item in state["submodules"]:
         found += walk(item["state"], prefix + item["path"] + b"/")
+    for item in state["roots"]:
+        found += walk(item["state"], prefix + item["name"] + b"/")
     return found
 
 
@@ -76,6 +78,13 @@ def summary(box: Box, state: Value) -> dict[str, Value]:
                     note("staged", path, _letter(head.get(path), index.get(path)))
         if stage and part["worktree"]:
             gone = {item["path"] for item in part["worktree"]["omitted"]}
+            inside = {
+                path
+                for path in index.keys() | intents
+                for item in gone
+                if item[-1:] == b"/" and path[: len(item)] == item
+            }
+            gone |= inside
             for path in index.keys() - conflicts - gone:
                 if path not in work:
                     if path not in skipped:

@@ -26,6 +26,7 @@ class Block:
     frame: bytes | None = None
     said: Map = field(default_factory=dict)
     """What the manifest says otherwise than it is."""
+    prefix: int | None = None
 
     def packed(self) -> bytes:
         """Its zstd frame."""
@@ -41,6 +42,7 @@ class Block:
             "kind": self.kind,
             "length": len(packed),
             "object_bytes": self.object_bytes,
+            "prefix": self.prefix,
             "raw_length": sum(map(len, self.raw)),
             "records": self.records,
             "sha256": hashlib.sha256(packed).digest(),
@@ -133,7 +135,8 @@ class Draft:
 
 def index(tree: bytes, **more: Value) -> Map:
     """An index."""
-    return {"assume_unchanged": [], "conflicts": [], "intent_to_add": [], "skip_worktree": [], "tree": tree, **more}
+    lists: Map = {"assume_unchanged": [], "conflicts": [], "intent_to_add": [], "omitted": [], "skip_worktree": []}
+    return {**lists, "tree": tree, **more}
 
 
 def worktree(tree: bytes, **more: Value) -> Map:
@@ -155,13 +158,17 @@ def state(
     object_format: str = "sha1",
     operation: Map | None = None,
     submodules: list[Map] | None = None,
+    facts: Map | None = None,
+    roots: list[Map] | None = None,
 ) -> Map:
     """A state."""
     return {
+        "facts": facts or {},
         "head": {"commit": commit, "ref": ref},
         "index": index,
         "object_format": object_format,
         "operation": operation,
+        "roots": roots or [],
         "submodules": submodules or [],
         "worktree": worktree,
     }
@@ -191,8 +198,22 @@ def manifest(state: Map, box: Box, **more: Any) -> Map:
     }
 
 
+def roots(state: Map) -> list[bytes]:
+    """What a state and those in it name."""
+    found: list[bytes] = []
+    for _, part in derive.walk(state):
+        found += [part["head"]["commit"]] if part["head"]["commit"] else []
+        found += part["operation"]["heads"] if part["operation"] else []
+        if part["index"]:
+            found.append(part["index"]["tree"])
+            found += [stage[1] for item in part["index"]["conflicts"] for stage in item[1:] if stage]
+        found += [part["worktree"]["tree"]] if part["worktree"] else []
+    return found
+
+
 def draft(state: Map, box: Box, **more: Any) -> Draft:
-    """A container whose objects all lie in one state block."""
+    """A container whose objects all lie in one state block; what nothing reaches is left out."""
+    box = box.only(box.reached(*roots(state)))
     return Draft(box, manifest(state, box, **more), [objects_block("state", box)])
 
 
@@ -213,6 +234,11 @@ def with_worktree(files: Any, *, more: Map | None = None, extra: Map | None = No
     box = Box()
     empty, tree = box.tree({}), box.tree(files)
     return draft(state(None, index(empty, **(extra or {})), worktree(tree, **(more or {}))), box)
+
+
+def root(name: bytes, inner: Map) -> Map:
+    """Another repository that the program ran from."""
+    return {"name": name, "state": inner}
 
 
 def nested(path: bytes, inner: Map) -> Map:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
-COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
-KINDS = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
+COMMIT, TREE, BLOB = 1, 2, 3
+KINDS = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob"}
 REGULAR, EXECUTABLE, SYMLINK, GITLINK, DIRECTORY = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
 Leaf = tuple[int, bytes]
 Files = Mapping[bytes, "bytes | tuple[int, bytes]"]
@@ -86,7 +87,31 @@ class Box:
 
     def without(self, *oids: bytes) -> Box:
         """The same without some objects."""
+        return self.only(oid for oid in self.objects if oid not in oids)
+
+    def reached(self, *roots: bytes) -> set[bytes]:
+        """What some objects reach, themselves too; as far as trees and commits can be read."""
+        length = 20 if self.format == "sha1" else 32
+        found: set[bytes] = set()
+        stack = list(roots)
+        while stack:
+            oid = stack.pop()
+            if oid in found or oid not in self.objects:
+                continue
+            found.add(oid)
+            kind, content = self.objects[oid]
+            if kind == COMMIT:
+                named = re.findall(rb"^(?:tree|parent) ([0-9a-f]{%d})$" % (2 * length), content, re.M)
+                stack += [bytes.fromhex(item.decode()) for item in named]
+            elif kind == TREE:
+                entries = re.findall(rb"([^ ]{1,16}) [^\0]*\0(.{%d})" % length, content, re.S)
+                stack += [item for mode, item in entries if mode[:2] != b"16"]
+        return found
+
+    def only(self, oids: Iterable[bytes]) -> Box:
+        """The same with some objects alone."""
+        kept = set(oids)
         box = Box(self.format)
-        box.objects = {oid: item for oid, item in self.objects.items() if oid not in oids}
+        box.objects = {oid: item for oid, item in self.objects.items() if oid in kept}
         box.leaves, box.heads = self.leaves, self.heads
         return box

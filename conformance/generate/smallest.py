@@ -1,4 +1,4 @@
-"""Make the smallest container, and its annotated hex for section 1 of SPEC.md. Standard library only.
+"""Make the smallest container, and its annotated hex for appendix A of SPEC.md. Standard library only.
 
 python conformance/generate/smallest.py           write the vector, and the hex into SPEC.md
 python conformance/generate/smallest.py --check   fail where either differs from what would be written
@@ -85,6 +85,7 @@ def build() -> list[Line]:
                 "kind": "state",
                 "length": len(frame),
                 "object_bytes": 0,
+                "prefix": None,
                 "raw_length": len(RECORD),
                 "records": 1,
                 "sha256": hashlib.sha256(frame).digest(),
@@ -97,16 +98,19 @@ def build() -> list[Line]:
         "provenance": {"argv": [], "remotes": [], "time": 0, "tool": "by hand", "zone": 0},
         "requires": [],
         "state": {
+            "facts": {},
             "head": {"commit": None, "ref": b"refs/heads/main"},
             "index": {
                 "assume_unchanged": [],
                 "conflicts": [],
                 "intent_to_add": [],
+                "omitted": [],
                 "skip_worktree": [],
                 "tree": EMPTY_TREE,
             },
             "object_format": "sha1",
             "operation": None,
+            "roots": [],
             "submodules": [],
             "worktree": {
                 "converted": [],

@@ -1,4 +1,4 @@
-"""Locators and trailers, made without the reference (SPEC 14.1, 14.5)."""
+"""Locators and trailers, made without the reference (SPEC JF-LOC and JF-TRL)."""
 
 from __future__ import annotations
 

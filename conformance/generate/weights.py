@@ -1,4 +1,4 @@
-"""The hash of weights, made without the reference (SPEC 14.8)."""
+"""The hash of weights, made without the reference (SPEC JF-BND)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zip files and containers in them, made without the reference or a zip library (APPNOTE.TXT 4.3, SPEC 14.2)."""
+"""Zip files and containers in them, made without the reference or a zip library (APPNOTE.TXT 4.3, SPEC JF-ZIP)."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Zip:
 
 
 def embedded(host: Zip, container: bytes, *, listed: bytes | None = None, **fault: Any) -> bytes:
-    """A zip with a container put in as SPEC 14.2 says.
+    """A zip with a container put in as SPEC JF-ZIP says.
 
     Args:
         host: The zip before.

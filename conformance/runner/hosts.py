@@ -13,7 +13,7 @@ END_MAGIC = MAGIC[::-1]
 
 
 def check_header(data: bytes) -> list[str]:
-    """What is wrong with the header of a bare container (SPEC section 4)."""
+    """What is wrong with the header of a bare container (SPEC JF-HDR)."""
     if len(data) < 72 or data[:8] != MAGIC or data[8:16] != b"\x01" + bytes(7):
         return ["what it wrote has no header of a container"]
     length, raw_length, total = struct.unpack(">3Q", data[16:40])
@@ -25,7 +25,7 @@ def check_header(data: bytes) -> list[str]:
 
 
 def check_zip(host: bytes, container: bytes, data: bytes, wanted: dict[str, Any]) -> list[str]:
-    """What is wrong with a zip into which a container was put (SPEC 14.2); ``wanted["listed"]`` is its entry's name."""
+    """What is wrong with a zip into which a container was put (JF-ZIP); ``wanted["listed"]`` is its entry's name."""
     problems = []
     if not data.startswith(host):
         problems.append("the host's own bytes are not at the begin")

@@ -55,6 +55,8 @@ def checked(status: int, output: Any) -> Answer:
         error = output.get("error") if isinstance(output, dict) else None
         if not isinstance(error, dict) or not isinstance(error.get("class"), str):
             return crash("exit status 1 without an error class")
+    elif status == OK and output is None:
+        output = {}  # a command that has nothing to say
     elif status == OK and not isinstance(output, dict):
         return crash("exit status 0, and standard output is no JSON object")
     return Answer(status, output)
@@ -103,17 +105,16 @@ class Program:
         return judge_output(process.returncode, text)
 
 
-class Batch:
+class Worker:
     """A process in batch mode; started again after a crash or a time-out."""
 
     def __init__(self, program: Program) -> None:
-        self._program = program
+        self.program = program
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
-        self._number = 0
 
     def _begin(self) -> subprocess.Popen[str]:
-        process = self._program.start("batch", stdin=subprocess.PIPE)
+        process = self.program.start("batch", stdin=subprocess.PIPE)
         lines: queue.Queue[str | None] = queue.Queue()
 
         def read() -> None:
@@ -125,6 +126,23 @@ class Batch:
         threading.Thread(target=read, daemon=True).start()
         self._process, self._lines = process, lines
         return process
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            _kill(self._process)
+            with contextlib.suppress(OSError):
+                if self._process.stdin is not None:
+                    self._process.stdin.close()
+            self._process = None
+
+
+class Batch(Worker):
+    """A `Worker` that is given one request at a time."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._number = 0
 
     def ask(self, arguments: list[str]) -> Answer:
         """One request."""
@@ -138,10 +156,10 @@ class Batch:
             self.close()
             return crash(f"does not take a request: {error}")
         try:
-            line = self._lines.get(timeout=self._program.timeout)
+            line = self._lines.get(timeout=self.program.timeout)
         except queue.Empty:
             self.close()
-            return crash(f"no answer in {self._program.timeout:g} seconds")
+            return crash(f"no answer in {self.program.timeout:g} seconds")
         if line is None:
             status = process.wait()
             self.close()
@@ -158,12 +176,3 @@ class Batch:
         if status not in (OK, FAULT, UNSUPPORTED):
             return crash(f"exit status {status} in batch mode")
         return checked(status, output)
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            _kill(self._process)
-            with contextlib.suppress(OSError):
-                if self._process.stdin is not None:
-                    self._process.stdin.close()
-            self._process = None

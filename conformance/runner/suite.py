@@ -120,6 +120,7 @@ def features_of(capabilities: dict[str, Any]) -> frozenset[str]:
     """What a program declares, as vectors need it."""
     found = {f"role:{role}" for role in capabilities.get("roles", [])}
     found |= {f"host:{host}" for host in capabilities.get("hosts", [])}
+    found.add(f"profile:{capabilities.get('profile', 'full')}")
     return frozenset(found | {f"oid:{name}" for name in capabilities.get("object_formats", ["sha1", "sha256"])})
 
 
