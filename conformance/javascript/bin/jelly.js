@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { createInterface } from 'node:readline';
-import { Unsupported, JellyError, open } from '../src/node.js';
+import { Unsupported, JellyError, checkTie, withPath } from '../src/node.js';
+import { signatures } from '../src/signatures.js';
 import { hex, printable } from '../src/bytes.js';
 import { flatMode, json } from '../src/json.js';
-import { OK, answer, batch, outcome, withFile } from '../src/requests.js';
+import { OK, answer, batch, outcome } from '../src/requests.js';
 
 const USAGE = `usage: jelly capabilities
        jelly decode --in FILE
@@ -15,22 +16,20 @@ const USAGE = `usage: jelly capabilities
 
 const print = (text) => new Promise((done, fail) => process.stdout.write(text, (error) => (error ? fail(error) : done())));
 
-async function verify(source) {
-  const container = await open(source);
+async function verify(container) {
   const checks = await container.verify();
+  await checkTie(container);
   const { host, form, digest, snapshotId } = container;
-  return `${json({ ok: true, host, form, digest, snapshot_id: snapshotId, checks })}\n`;
+  return `${json({ ok: true, host, form, digest, snapshot_id: snapshotId, checks, signatures: await signatures(container) })}\n`;
 }
 
-async function ls(source) {
-  const container = await open(source);
+async function ls(container) {
   const files = await container.files();
   if (files === null) throw new JellyError('missing.object', null, 'trees of this thin container are not in it');
   return files.map(({ path, mode, oid, size }) => `${flatMode(mode)} ${hex(oid)} ${String(size).padStart(9)} ${printable(path)}\n`).join('');
 }
 
-async function cat(source, path) {
-  const container = await open(source);
+async function cat(container, path) {
   const bytes = await container.cat(new TextEncoder().encode(path));
   if (bytes === null) throw new JellyError('missing.object', null, `${path} is not in the snapshot`);
   return bytes;
@@ -52,7 +51,7 @@ async function main([command, ...args]) {
   try {
     const [work, count] = COMMANDS[command];
     if (args.length !== count) throw new Unsupported(USAGE);
-    await print(await withFile(args[0], (source) => work(source, ...args.slice(1))));
+    await print(await withPath(args[0], (container) => work(container, ...args.slice(1))));
     return OK;
   } catch (error) {
     const { exit, output } = outcome(error);

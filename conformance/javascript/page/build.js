@@ -1,5 +1,5 @@
 // Makes the page that `jellyformat view` shows: one file, nothing loaded from elsewhere.
-//   node page/build.js          writes ../../jellyformat/view.html
+//   node page/build.js          writes ../../jellyformat/exports/view.html
 //   node page/build.js --check  fails where that file is not what would be written
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const OUT = at('../../../jellyformat/view.html');
+const OUT = at('../../../jellyformat/exports/view.html');
 const LIMIT = 500_000;
-const BUNDLED = ['@noble/hashes', 'diff', 'highlight.js', 'zstddec'];
+const BUNDLED = { '@noble/hashes': 'LICENSE', diff: 'LICENSE', 'highlight.js': 'LICENSE', marked: 'LICENSE', 'xxhash-wasm': 'LICENSE.md', zstddec: 'LICENSE' };
 
 const bundle = async (entry) => {
   const { outputFiles } = await build({
@@ -29,7 +29,7 @@ const policy = [
   "default-src 'none'", `script-src ${hash(script)} 'wasm-unsafe-eval'`, `style-src ${hash(style)}`, "connect-src 'self' data:",
   "base-uri 'none'", "form-action 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
 ].join('; ');
-const licenses = BUNDLED.map((name) => `${name}\n\n${readFileSync(at(`../node_modules/${name}/LICENSE`), 'utf8').trim()}`)
+const licenses = Object.entries(BUNDLED).map(([name, file]) => `${name}\n\n${readFileSync(at(`../node_modules/${name}/${file}`), 'utf8').trim()}`)
   .join('\n\n----\n\n').replaceAll('--', '==');
 const zstd = readFileSync(at('../node_modules/zstddec/src/zstddec.ts'), 'utf8').match(/\/\*\*\n \* BSD License[\s\S]*?\*\//)[0];
 
@@ -40,7 +40,7 @@ if (page.length > LIMIT) throw new Error(`the page has ${page.length} bytes, ove
 
 if (process.argv.includes('--check')) {
   if (readFileSync(OUT, 'utf8') !== page) {
-    console.error('jellyformat/view.html is not what conformance/javascript/page makes: npm run page');
+    console.error('jellyformat/exports/view.html is not what conformance/javascript/page makes: npm run page');
     process.exitCode = 1;
   }
 } else {

@@ -16,21 +16,47 @@ export function el(tag, properties = {}, ...children) {
 
 const spaces = (text) => text.replace(/^ +| +$/g, (found) => '\u2423'.repeat(found.length));
 
+// Controls, what turns text around, and what nobody sees: all of it could make text look like other text.
+const HIDDEN = /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]/gu;
+const code = (c) => c.codePointAt(0).toString(16).padStart(4, '0');
+const shownHidden = (text) => text.replace(HIDDEN, (c) => (c.length > 1 ? `\\u{${code(c)}}` : `\\u${code(c)}`));
+
 /** Bytes, or a binary string (see src/bytes.js), as one line for people: controls, and what turns text around, are written out. */
-export const name = (value) => spaces(printable(typeof value === 'string' ? unbinary(value) : value));
+export const name = (value) => spaces(shownHidden(printable(typeof value === 'string' ? unbinary(value) : value)));
 
 /** Text as one line. */
-export const line = (text) => printable(new TextEncoder().encode(text));
+export const line = (text) => shownHidden(printable(new TextEncoder().encode(text)));
 
-/** Text of several lines; control and invisible characters are made visible. */
-export const visible = (text) => text.replace(/\r\n/g, '\n').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-  (c) => (c < ' ' ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : `\u27e6U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}\u27e7`));
+/** A file's name as Python has it: a byte that is no UTF-8 is U+DC80 to U+DCFF. */
+export const fileName = (text) => spaces(line(text.replace(/([\ud800-\udbff][\udc00-\udfff])|[\ud800-\udfff]/g,
+  (it, pair) => pair ?? `\\x${(it.charCodeAt(0) & 0xff).toString(16)}`)));
+
+const LONGEST_LINE = 20_000;
+
+/** Text of several lines; control and invisible characters are made visible, very long lines are cut off. */
+export const visible = (text) => (text.length > LONGEST_LINE ? text.split('\n').map((it) => (it.length > LONGEST_LINE
+  ? `${it.slice(0, LONGEST_LINE)} \u27e6${(it.length - LONGEST_LINE).toLocaleString('en')} more characters in this line\u27e7` : it)).join('\n') : text)
+  .replace(/\r\n/g, '\n').replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+  .replace(/[\u007f-\u009f]/g, (c) => `\u27e6U+${code(c).toUpperCase()}\u27e7`).replace(HIDDEN, (c) => `\u27e6U+${code(c).toUpperCase()}\u27e7`);
 
 /** The text of a file: {text, note}, or null where it is no text. */
 export function textOf(bytes) {
   if (bytes.subarray(0, 8192).includes(0)) return null;
   const text = utf8(bytes);
   return text !== null ? { text, note: null } : { text: binary(bytes), note: 'not UTF-8, shown as Latin-1' };
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** An element of a drawing, with its attributes. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return element;
 }
 
 export const plural = (count, word) => `${count.toLocaleString('en')} ${word}${Number(count) === 1 ? '' : 's'}`;

@@ -46,6 +46,9 @@ export function languageOf(path) {
   return BY_NAME.get(base) ?? (base.includes('.') ? BY_ENDING.get(base.slice(base.lastIndexOf('.') + 1)) ?? null : null);
 }
 
+/** The language that the fence of a code block names, by its name or an ending. */
+export const languageNamed = (name) => (Object.hasOwn(LANGUAGES, name) ? name : BY_ENDING.get(name) ?? null);
+
 function nodes({ children }) {
   return children.map((child) => {
     if (typeof child === 'string') return child;

@@ -1,27 +1,29 @@
-// A file behind a URL, by ranges.
+// A container behind a URL, by ranges.
 import { Source } from '../src/source.js';
 
-export class HttpSource extends Source {
-  /** Null where there is nothing. */
-  static async open(url) {
-    const answer = await fetch(url, { method: 'HEAD' });
-    const size = Number(answer.headers.get('content-length'));
-    if (!answer.ok || answer.headers.get('accept-ranges') !== 'bytes') return null;
-    const named = /filename\*=UTF-8''([^;]*)/.exec(answer.headers.get('content-disposition') ?? '');
-    return new HttpSource(url, size, named ? decodeURIComponent(named[1]) : url);
+/** What the server of `jelly view` answers; an error that says what to do where it does not. */
+export async function ask(url, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(url, options);
+  } catch {
+    throw new Error('the server does not answer: does jelly view still run?');
   }
+  if (answer.status === 410) throw new Error('the file is gone, or another one by now: nothing was changed; end jelly view and start it again');
+  if (!answer.ok) throw new Error(`the server answers ${answer.status}: does jelly view still run?`);
+  return answer;
+}
 
-  constructor(url, size, name) {
+export class HttpSource extends Source {
+  constructor(url, size) {
     super();
     this.url = url;
     this.size = size;
-    this.name = name;
   }
 
   async slice(offset, length) {
     if (length === 0) return new Uint8Array();
-    const answer = await fetch(this.url, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
-    if (answer.status !== 206) throw new Error(`the server answers ${answer.status}: does jellyformat view still run?`);
+    const answer = await ask(this.url, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
     return new Uint8Array(await answer.arrayBuffer());
   }
 }

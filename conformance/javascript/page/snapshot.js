@@ -1,33 +1,42 @@
 // What the page shows, from a container: files, changes, the commit.
 import { allStates } from '../src/manifest.js';
 import { flatTrees } from '../src/summary.js';
-import { LINK, SUBMODULE } from '../src/objects.js';
-import { binary, utf8, hexOf } from '../src/bytes.js';
+import { LINK, SUBMODULE, flatBudget } from '../src/objects.js';
+import { binary, hex, hexOf, utf8 } from '../src/bytes.js';
+
+const nothing = () => ({ entries: new Map(), directories: new Set(), whole: true });
 
 export class Snapshot {
+  /** Of a container whose files cannot be read what the manifest says; `fault` tells why. */
   static async open(container) {
-    const { state } = container.manifest;
-    const objects = await container.loadBlocks((block) => block.kind === 'state');
-    return new Snapshot(container, objects, [...allStates(state)].map((it) => ({ ...it, trees: flatTrees(objects, it.state) })));
+    const states = [...allStates(container.manifest.state)];
+    try {
+      const objects = await container.loadBlocks((block) => block.kind === 'state');
+      const budget = flatBudget(container.bounds);
+      return new Snapshot(container, objects, states.map((it) => ({ ...it, trees: flatTrees(objects, it.state, it.full, budget) })), null);
+    } catch (fault) {
+      return new Snapshot(container, new Map(), states.map((it) => ({ ...it, trees: { head: nothing(), index: nothing(), worktree: nothing() } })), fault);
+    }
   }
 
-  constructor(container, objects, states) {
+  constructor(container, objects, states, fault) {
     this.container = container;
+    this.fault = fault;
     this.manifest = container.manifest;
     this.objects = objects;
     this.states = states;
     /** Whether trees are not in the container. */
     this.partial = states.some(({ trees }) => Object.values(trees).some(({ whole }) => !whole));
-    this.head = this.#all('head');
-    this.index = this.#all('index');
-    this.worktree = this.#all('worktree');
-    this.files = this.manifest.state.worktree === null ? this.head : this.worktree;
+    this.head = this.#all(() => 'head');
+    this.index = this.#all(() => 'index');
+    this.worktree = this.#all(() => 'worktree');
+    this.files = this.#all((state) => (state.worktree === null ? 'head' : 'worktree'));
   }
 
-  #all(name) {
+  #all(nameOf) {
     const out = new Map();
-    for (const { full, trees } of this.states) {
-      for (const [path, entry] of trees[name].entries) if (!out.has(full + path)) out.set(full + path, entry);
+    for (const { state, full, trees } of this.states) {
+      for (const [path, entry] of trees[nameOf(state)].entries) if (!out.has(full + path)) out.set(full + path, entry);
     }
     return new Map([...out].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
@@ -39,6 +48,11 @@ export class Snapshot {
 
   get omitted() {
     return this.#lists('worktree', 'omitted');
+  }
+
+  /** Staged contents that are not in the container. */
+  get stagedOmitted() {
+    return this.#lists('index', 'omitted');
   }
 
   get converted() {
@@ -64,6 +78,28 @@ export class Snapshot {
 
   size(entry) {
     return this.objects.get(entry.oid)?.size ?? null;
+  }
+
+  /** How many changes are not committed, as the commands count them. */
+  get uncommitted() {
+    const { staged, unstaged, untracked, conflicted } = this.manifest.summary;
+    return staged.length + unstaged.length + untracked.length + conflicted.length;
+  }
+
+  /** What somebody says of the checkpoint: {labels: [[name, value]], note, run, edited, signatures}; what is not as SPEC has it is left out. */
+  get said() {
+    const { extensions } = this.manifest;
+    const [labels, note, run, edited, signatures] = ['labels', 'note', 'run', 'edited', 'signatures'].map((key) => extensions.get(key));
+    const isMap = (it) => it instanceof Map;
+    return {
+      labels: isMap(labels) ? [...labels].filter(([, value]) => typeof value === 'string') : [],
+      note: typeof note === 'string' ? note : null,
+      run: isMap(run) && run.get('id') instanceof Uint8Array ? { id: hex(run.get('id')), sequence: String(run.get('sequence')) } : null,
+      edited: Array.isArray(edited) ? edited.filter((it) => it instanceof Uint8Array) : [],
+      signatures: Array.isArray(signatures) ? signatures.filter(isMap).map((it) => String(it.get('format'))) : [],
+      isBound: extensions.has('binding'),
+      isBeside: extensions.has('sidecar'),
+    };
   }
 
   /** path → what is uncommitted about it. */

@@ -7,9 +7,9 @@ import { parseHeader, checkDigest, HEADER_LENGTH } from './header.js';
 import { decompress } from './zstd.js';
 import { parseManifest, allStates } from './manifest.js';
 import { Objects } from './records.js';
-import { SUBMODULE } from './objects.js';
+import { SUBMODULE, flatBudget } from './objects.js';
 import { flatTrees } from './summary.js';
-import { LIMITS } from './limits.js';
+import { LIMITS, bounds } from './limits.js';
 import { verify } from './verify.js';
 
 const PIECE = 4 * 1024 ** 2;
@@ -35,6 +35,10 @@ export class Container {
     this.manifest = manifest;
   }
 
+  get bounds() {
+    return bounds(this.header.totalLength);
+  }
+
   get digest() {
     return hex(this.header.digest);
   }
@@ -50,12 +54,14 @@ export class Container {
 
   /**
    * Reads the blocks of known kinds that `wanted` takes, and checks their hashes, records and objects.
-   * With `all`, the hashes of blocks of unknown kinds too.
+   * With `all`, the hashes of blocks of unknown kinds too. Who takes a history block takes the state block that is its prefix.
    */
   async loadBlocks(wanted = () => true, all = false) {
     const { manifest } = this;
-    const objects = new Objects(manifest.state.objectFormat, manifest.history.prerequisites.length > 0);
-    for (const block of manifest.blocks) {
+    const objects = new Objects(manifest.state.objectFormat, manifest.history.prerequisites.length > 0, this.bounds);
+    const named = new Set(manifest.blocks.map(({ prefix }) => prefix));
+    const prefixes = new Map();
+    for (const [number, block] of manifest.blocks.entries()) {
       if (!(block.known ? wanted(block) : all)) continue;
       const wrong = (requirement) => fail('corrupt.block', requirement, `the SHA-256 of a ${block.kind} block does not match: bytes were changed`);
       if (!block.known) {
@@ -64,7 +70,9 @@ export class Container {
       }
       const frame = await this.source.read(block.offset, block.length);
       if (!equal(sha256(frame), block.sha256)) wrong('JF-BLK-005');
-      const raw = await decompress(frame, block.rawLength, block.kind === 'history' ? LIMITS.historyWindow : LIMITS.window);
+      const window = block.kind === 'history' ? LIMITS.historyWindow : LIMITS.window;
+      const raw = await decompress(frame, block.rawLength, window, prefixes.get(block.prefix) ?? null);
+      if (named.has(number)) prefixes.set(number, raw);
       objects.addBlock(raw, block);
     }
     this.objects = objects;
@@ -87,15 +95,16 @@ export class Container {
   }
 
   /**
-   * The files of the worktree (of HEAD where there is none), those of nested repositories too.
+   * The files of the worktree (of HEAD where there is none), those of nested repositories and roots too.
    * @returns {Promise<{path: Uint8Array, mode: number, oid: Uint8Array, size: number}[]|null>} sorted by path; null where trees
    *   of a thin container are not in it
    */
   async files() {
     const objects = await this.#stateObjects();
     const out = new Map();
+    const budget = flatBudget(this.bounds);
     for (const { state, full } of allStates(this.manifest.state)) {
-      const { head, worktree } = flatTrees(objects, state);
+      const { head, worktree } = flatTrees(objects, state, full, budget);
       const { entries, whole } = state.worktree === null ? head : worktree;
       if (!whole && objects.thin) return null;
       if (!whole) fail('missing.object', 'JF-NED-001', 'a tree that the state needs is not in the container');

@@ -6,7 +6,8 @@ export const CLASSES = Object.freeze([
   'limit.window', 'limit.path', 'corrupt.manifest', 'corrupt.block', 'malformed.compression', 'malformed.msgpack',
   'malformed.manifest', 'unsupported.feature', 'unsupported.block', 'malformed.record', 'malformed.diff', 'missing.base',
   'malformed.object', 'malformed.duplicate', 'unsafe.path', 'missing.object', 'mismatch.state', 'mismatch.summary',
-  'malformed.host', 'corrupt.locator', 'absent.snapshot', 'absent.file', 'refused.name', 'refused.host',
+  'mismatch.binding', 'malformed.host', 'corrupt.locator', 'absent.snapshot', 'absent.file', 'refused.name', 'refused.host',
+  'refused.signed', 'system.io',
 ]);
 
 export class JellyError extends Error {

@@ -4,7 +4,7 @@ import { ascii, binary } from './bytes.js';
 
 export { sha256 };
 
-const KINDS = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
+const KINDS = { 1: 'commit', 2: 'tree', 3: 'blob' };
 
 /** SPEC section 2: git's object id, as a binary string. */
 export function objectId(format, kind, content) {

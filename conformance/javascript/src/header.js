@@ -2,7 +2,7 @@
 import { fail } from './errors.js';
 import { equal, view, concat } from './bytes.js';
 import { sha256 } from './hash.js';
-import { LIMITS } from './limits.js';
+import { LIMITS, bounds } from './limits.js';
 
 export const MAGIC = Uint8Array.of(0x89, 0x4a, 0x45, 0x4c, 0x4c, 0x59, 0x0d, 0x0a);
 export const HEADER_LENGTH = 72;
@@ -13,7 +13,7 @@ export const HEADER_LENGTH = 72;
  * @param {boolean} whole whether the container must fill them (a `.jelly` file)
  */
 export function parseHeader(bytes, available, whole) {
-  if (bytes.length === 0 || !equal(bytes.subarray(0, 8), MAGIC.subarray(0, bytes.length))) fail('malformed.magic', 'JF-HDR-001', 'this is not a container');
+  if (!equal(bytes.subarray(0, 8), MAGIC)) fail('malformed.magic', 'JF-HDR-001', 'this is not a container');
   if (bytes.length > 8 && bytes[8] !== 1) fail('unsupported.version', 'JF-HDR-002', `major version ${bytes[8]}`);
   if (bytes.subarray(9, 16).some((byte) => byte !== 0)) fail('malformed.header', 'JF-HDR-003', 'a reserved byte is not zero');
   if (bytes.length < HEADER_LENGTH) fail('truncated', 'JF-HDR-004', `the header ends after ${bytes.length} bytes`);
@@ -32,7 +32,7 @@ export function parseHeader(bytes, available, whole) {
   if (totalLength > available) {
     fail('truncated', 'JF-HDR-004', `${available} of ${totalLength} bytes are there`);
   }
-  if (manifestLength > BigInt(LIMITS.manifestLength) || manifestRawLength > BigInt(LIMITS.manifestRawLength)) {
+  if (manifestLength > BigInt(LIMITS.manifestLength) || manifestRawLength > bounds(Number(totalLength)).manifestRawLength) {
     fail('limit.size', 'JF-HDR-007', 'the manifest is too long');
   }
   return {

@@ -1,11 +1,11 @@
-// SPEC sections 7 and 8: closed maps, checked key by key in sorted order.
+// SPEC sections 7 and 8: `requires` first, then what the blocks need, then all maps key by key.
 import { fail } from './errors.js';
 import { binary } from './bytes.js';
 import { sha256, objectId } from './hash.js';
 import { decodeOne } from './msgpack.js';
-import { checkLength, checkSafe } from './paths.js';
+import { below, checkLength, checkSafe } from './paths.js';
 import { HEADER_LENGTH } from './header.js';
-import { LIMITS } from './limits.js';
+import { LIMITS, bounds } from './limits.js';
 
 const bad = (requirement, where, message) => fail('malformed.manifest', requirement, `${where}: ${message}`);
 const value = (where, message) => bad('JF-MAN-002', where, message);
@@ -17,9 +17,14 @@ function map(it, where) {
   return it;
 }
 
-function closed(it, keys, where) {
+function open(it, keys, where) {
   map(it, where);
   for (const key of keys) if (!it.has(key)) bad('JF-MAN-001', where, `the key ${key} is missing`);
+  return it;
+}
+
+function closed(it, keys, where) {
+  open(it, keys, where);
   for (const key of it.keys()) if (!keys.includes(key)) bad('JF-MAN-001', where, `the key ${JSON.stringify(key)} is not allowed`);
   return it;
 }
@@ -57,26 +62,46 @@ function sorted(keys, where) {
   for (let i = 1; i < keys.length; i++) if (!(keys[i - 1] < keys[i])) bad('JF-MAN-003', where, `not sorted, or twice the same, at ${i}`);
 }
 
-/** A list of things with paths: their types, lengths, order and safety. Names that are kept because they are unsafe have none of these rules. */
-function pathList(it, where, pathOf, requirement = 'JF-PTH-001') {
+/** The path of a directory without the slash at its end. */
+const bare = (path) => (path.endsWith('/') ? path.slice(0, -1) : path);
+
+/**
+ * A list of things with paths: their types, lengths, order and safety. Names that are kept because they are unsafe have none of these rules.
+ * `directories`: a path may end in a slash; `through`: it may go through repositories inside each other.
+ */
+function pathList(it, where, pathOf, { requirement = 'JF-PTH-001', directories = false, through = false } = {}) {
   const entries = array(it, where).map((entry, i) => pathOf(entry, `${where}[${i}]`));
   const paths = entries.map((entry) => (typeof entry === 'string' ? entry : entry.path));
   sorted(paths, where);
   entries.forEach((entry, i) => {
     if (entry.reason === 'name') return;
-    checkLength(paths[i]);
-    checkSafe(paths[i], requirement);
+    const path = directories ? bare(paths[i]) : paths[i];
+    checkLength(path, through);
+    checkSafe(path, requirement);
   });
   return entries;
 }
 
 const path = (it, where) => binary(bin(it, where));
 
-const paths = (it, where, requirement = 'JF-STA-004') => pathList(it, where, path, requirement);
+const IN_STATE = { requirement: 'JF-STA-004' };
+const THROUGH = { through: true };
+
+const paths = (it, where, options = IN_STATE) => pathList(it, where, path, options);
 
 // ---- 7.1 ----
 
-const BLOCK = ['critical', 'kind', 'length', 'object_bytes', 'raw_length', 'records', 'sha256'];
+const BLOCK = ['critical', 'kind', 'length', 'object_bytes', 'prefix', 'raw_length', 'records', 'sha256'];
+const KNOWN = ['state', 'history'];
+
+/** What is looked at before anything else of a block: a later version may have blocks of any other form. */
+function criticalBlocks(it) {
+  for (const block of Array.isArray(it) ? it : []) {
+    if (!(block instanceof Map) || block.get('critical') !== true) continue;
+    const kind = block.get('kind');
+    if (typeof kind === 'string' && !KNOWN.includes(kind)) fail('unsupported.block', 'JF-BLK-001', `a critical block of kind ${JSON.stringify(kind)}`);
+  }
+}
 
 function blocks(it, header) {
   const where = 'blocks';
@@ -89,9 +114,10 @@ function blocks(it, header) {
     return {
       critical: bool(block.get('critical'), `${at}.critical`),
       kind,
-      known: kind === 'state' || kind === 'history',
+      known: KNOWN.includes(kind),
       length: integer(block.get('length'), `${at}.length`, 1),
       objectBytes: integer(block.get('object_bytes'), `${at}.object_bytes`, 0),
+      prefix: orNil((number, place) => integer(number, place, 0), block.get('prefix'), `${at}.prefix`),
       rawLength: integer(block.get('raw_length'), `${at}.raw_length`, 1),
       records: integer(block.get('records'), `${at}.records`, 1),
       sha256: bin(block.get('sha256'), `${at}.sha256`, [32]),
@@ -102,17 +128,25 @@ function blocks(it, header) {
   const count = (message) => fail('limit.count', 'JF-BLK-006', message);
   if (list.length > LIMITS.blocks) count(`${list.length} blocks`);
   if (sum('records') > BigInt(LIMITS.allRecords)) count(`${sum('records')} records`);
-  if (list.some((block) => block.rawLength > LIMITS.blockRawLength)) size('a block is too long');
-  if (sum('rawLength') > BigInt(LIMITS.allRawLengths)) size('the blocks are too long');
-  if (sum('objectBytes') > BigInt(LIMITS.allObjectBytes)) size('the objects are too large');
+  if (list.some((block) => block.rawLength > (block.known ? LIMITS.blockRawLength : LIMITS.otherRawLength))) size('a block is too long');
+  const { allRawLengths, allObjectBytes } = bounds(header.totalLength);
+  if (sum('rawLength') > allRawLengths) size('the blocks are too long');
+  if (sum('objectBytes') > allObjectBytes) size('the objects are too large');
   const total = BigInt(HEADER_LENGTH + header.manifestLength) + sum('length');
   if (total !== BigInt(header.totalLength)) bad('JF-HDR-009', where, `the parts have ${total} bytes, the container ${header.totalLength}`);
   if (list.some((block) => block.known && block.length > LIMITS.blockLength)) size('a block has too many bytes');
   const rank = (block) => (block.kind === 'state' ? 0 : block.kind === 'history' ? 1 : 2);
   list.forEach((block, i) => {
     if (block.known && !block.critical) bad('JF-BLK-003', `${where}[${i}]`, 'not critical');
-    if (block.critical && !block.known) fail('unsupported.block', 'JF-BLK-001', `a critical block of kind ${JSON.stringify(block.kind)}`);
     if (i > 0 && rank(block) < rank(list[i - 1])) bad('JF-BLK-004', `${where}[${i}]`, 'blocks of this kind come earlier');
+  });
+  list.forEach(({ prefix, kind }, i) => {
+    if (prefix === null) return;
+    const wrong = (message) => bad('JF-BLK-008', `${where}[${i}].prefix`, message);
+    if (kind !== 'history') wrong('not in a history block');
+    const named = list[prefix];
+    if (named?.kind !== 'state') wrong('not the number of a state block');
+    if (named.rawLength < LIMITS.prefixLeast || named.rawLength > LIMITS.prefixMost) wrong(`a block of ${named.rawLength} raw bytes`);
   });
   let offset = HEADER_LENGTH + header.manifestLength;
   for (const block of list) {
@@ -131,7 +165,7 @@ function changes(it, where) {
     array(entry, at, 2);
     if (!['A', 'D', 'M', 'T'].includes(str(entry[0], at))) value(at, `the letter ${JSON.stringify(entry[0])}`);
     return { letter: entry[0], path: path(entry[1], at) };
-  });
+  }, THROUGH);
 }
 
 function summary(it, state) {
@@ -139,12 +173,12 @@ function summary(it, state) {
   closed(it, SUMMARY, where);
   const out = {
     commit: orNil(bin, it.get('commit'), `${where}.commit`),
-    conflicted: paths(it.get('conflicted'), `${where}.conflicted`, 'JF-PTH-001'),
+    conflicted: paths(it.get('conflicted'), `${where}.conflicted`, THROUGH),
     files: integer(it.get('files'), `${where}.files`, 0),
     size: integer(it.get('size'), `${where}.size`, 0),
     staged: changes(it.get('staged'), `${where}.staged`),
     unstaged: changes(it.get('unstaged'), `${where}.unstaged`),
-    untracked: paths(it.get('untracked'), `${where}.untracked`, 'JF-PTH-001'),
+    untracked: paths(it.get('untracked'), `${where}.untracked`, THROUGH),
   };
   const id = out.commit === null ? null : objectId(state.objectFormat, 1, out.commit);
   if (id !== state.head.commit) fail('mismatch.summary', 'JF-SUM-002', 'summary.commit is not the object of state.head.commit');
@@ -177,7 +211,7 @@ const PROVENANCE = ['argv', 'remotes', 'time', 'tool', 'zone'];
 
 function provenance(it) {
   const where = 'provenance';
-  closed(it, PROVENANCE, where);
+  open(it, PROVENANCE, where);
   const argv = array(it.get('argv'), `${where}.argv`).map((entry, i) => bin(entry, `${where}.argv[${i}]`));
   const remotes = array(it.get('remotes'), `${where}.remotes`).map((entry, i) => {
     const at = `${where}.remotes[${i}]`;
@@ -196,11 +230,14 @@ function provenance(it) {
 
 // ---- 8 ----
 
-const STATE = ['head', 'index', 'object_format', 'operation', 'submodules', 'worktree'];
-const INDEX = ['assume_unchanged', 'conflicts', 'intent_to_add', 'skip_worktree', 'tree'];
+const STATE = ['facts', 'head', 'index', 'object_format', 'operation', 'roots', 'submodules', 'worktree'];
+const INDEX = ['assume_unchanged', 'conflicts', 'intent_to_add', 'omitted', 'skip_worktree', 'tree'];
 const WORKTREE = ['converted', 'empty_directories', 'filtered', 'omitted', 'tree'];
 const OMITTED = ['path', 'reason', 'sha256', 'size'];
-const REASONS = ['size', 'secret', 'filter', 'missing', 'unreadable', 'special', 'changing', 'excluded', 'name'];
+const REASONS = [
+  'size', 'secret', 'filter', 'weights', 'environment', 'cache', 'tracker', 'time', 'missing', 'unreadable', 'special', 'changing', 'excluded', 'name',
+];
+const OWN_REASON = /^(?=.{1,64}$)[a-z0-9-]+(\.[a-z0-9-]+)+$/;
 const OPERATIONS = ['merge', 'cherry-pick', 'revert', 'rebase', 'am', 'bisect'];
 const MODES = [0o100644, 0o100755, 0o120000, 0o160000];
 
@@ -215,7 +252,6 @@ function head(it, where, oid) {
   closed(it, ['commit', 'ref'], where);
   const commit = orNil(oid, it.get('commit'), `${where}.commit`);
   const ref = it.get('ref') === null ? null : binary(bin(it.get('ref'), `${where}.ref`));
-  if (commit === null && ref === null) bad('JF-STA-002', where, 'neither a commit nor a ref');
   if (ref !== null && !validRef(ref)) bad('JF-STA-003', `${where}.ref`, 'not a valid reference name');
   return { commit, ref };
 }
@@ -223,6 +259,29 @@ function head(it, where, oid) {
 function mode(it, where) {
   if (!MODES.includes(it)) value(where, 'not one of the four modes');
   return it;
+}
+
+function omissions(it, where, directories) {
+  const list = pathList(it, where, (entry, at) => {
+    closed(entry, OMITTED, at);
+    const reason = str(entry.get('reason'), `${at}.reason`);
+    if (!REASONS.includes(reason) && !OWN_REASON.test(reason)) value(`${at}.reason`, JSON.stringify(reason));
+    const out = {
+      path: path(entry.get('path'), `${at}.path`),
+      reason,
+      sha256: orNil((inner, place) => bin(inner, place, [32]), entry.get('sha256'), `${at}.sha256`),
+      size: orNil((inner, place) => integer(inner, place, 0), entry.get('size'), `${at}.size`),
+    };
+    if (out.path.endsWith('/') && out.sha256 !== null) value(`${at}.sha256`, 'that of a directory');
+    return out;
+  }, { requirement: 'JF-WRK-005', directories });
+  const left = new Set(list.map((entry) => entry.path).filter((name) => name.endsWith('/')));
+  const inLeft = below(left);
+  for (const { path: name } of left.size > 0 ? list : []) {
+    if (left.has(`${name}/`)) bad('JF-WRK-007', where, 'a directory, and the same path without its slash');
+    if (inLeft(name)) bad('JF-WRK-007', where, 'a directory, and a path below it');
+  }
+  return list;
 }
 
 function index(it, where, oid) {
@@ -239,11 +298,12 @@ function index(it, where, oid) {
       const stages = entry.slice(1).map((stage) => staged(stage, at));
       if (stages.every((stage) => stage === null)) value(at, 'no stage at all');
       return { path: path(entry[0], at), stages };
-    }, 'JF-STA-004'),
+    }, IN_STATE),
     intentToAdd: pathList(it.get('intent_to_add'), `${where}.intent_to_add`, (entry, at) => {
       array(entry, at, 2);
       return { path: path(entry[0], at), mode: mode(entry[1], at) };
-    }, 'JF-STA-004'),
+    }, IN_STATE),
+    omitted: omissions(it.get('omitted'), `${where}.omitted`, false),
     skipWorktree: paths(it.get('skip_worktree'), `${where}.skip_worktree`),
     tree: oid(it.get('tree'), `${where}.tree`),
   };
@@ -255,16 +315,7 @@ function worktree(it, where, oid) {
     converted: paths(it.get('converted'), `${where}.converted`),
     emptyDirectories: paths(it.get('empty_directories'), `${where}.empty_directories`),
     filtered: paths(it.get('filtered'), `${where}.filtered`),
-    omitted: pathList(it.get('omitted'), `${where}.omitted`, (entry, at) => {
-      closed(entry, OMITTED, at);
-      if (!REASONS.includes(str(entry.get('reason'), `${at}.reason`))) value(`${at}.reason`, JSON.stringify(entry.get('reason')));
-      return {
-        path: path(entry.get('path'), `${at}.path`),
-        reason: entry.get('reason'),
-        sha256: entry.get('sha256') === null ? null : bin(entry.get('sha256'), `${at}.sha256`, [32]),
-        size: entry.get('size') === null ? null : integer(entry.get('size'), `${at}.size`, 0),
-      };
-    }, 'JF-WRK-005'),
+    omitted: omissions(it.get('omitted'), `${where}.omitted`, true),
     tree: oid(it.get('tree'), `${where}.tree`),
   };
 }
@@ -282,44 +333,47 @@ const OID_LENGTH = { sha1: 20, sha256: 32 };
 
 const oidCheck = (format) => (it, where) => binary(bin(it, where, [OID_LENGTH[format]]));
 
+/** `outer` is what all states of a container share: the object format, and how many more of them there may be. */
 function state(it, where, outer, level) {
+  const format = map(it, where).get('object_format');
+  if (level > 0 && typeof format === 'string' && format !== outer.objectFormat) {
+    fail('mismatch.state', 'JF-STA-001', `${where}.object_format is not the outermost one's`);
+  }
   closed(it, STATE, where);
-  const named = str(it.get('object_format'), `${where}.object_format`);
+  const named = str(format, `${where}.object_format`);
   if (!Object.hasOwn(OID_LENGTH, named)) value(`${where}.object_format`, JSON.stringify(named));
-  if (outer !== null && named !== outer) fail('mismatch.state', 'JF-STA-001', `${where}.object_format is not the outermost one's`);
+  outer.objectFormat = named;
   const oid = oidCheck(named);
-  const out = { path: null, level, objectFormat: named };
+  const out = { path: null, level, objectFormat: named, facts: map(it.get('facts'), `${where}.facts`) };
   out.head = head(it.get('head'), `${where}.head`, oid);
   out.index = orNil((inner, at) => index(inner, at, oid), it.get('index'), `${where}.index`);
   out.operation = orNil((inner, at) => operation(inner, at, oid), it.get('operation'), `${where}.operation`);
-  const list = array(it.get('submodules'), `${where}.submodules`);
-  if (list.length > 0 && level >= LIMITS.nested) fail('limit.depth', 'JF-SUB-003', `states nested deeper than ${LIMITS.nested}`);
-  const nested = list.map((entry, i) => closed(entry, ['path', 'state'], `${where}.submodules[${i}]`));
-  const names = pathList(nested.map((entry) => entry.get('path')), `${where}.submodules`, path, 'JF-STA-004');
-  out.submodules = nested.map((entry, i) => {
-    const inner = state(entry.get('state'), `${where}.submodules[${i}].state`, outer ?? named, level + 1);
-    inner.path = names[i];
-    return inner;
+  const inside = (key, pathKey, pathOf) => {
+    const at = `${where}.${key}`;
+    const list = array(it.get(key), at);
+    if (list.length > 0 && level >= LIMITS.nested) fail('limit.depth', 'JF-SUB-003', `states nested deeper than ${LIMITS.nested}`);
+    outer.left -= list.length;
+    if (outer.left < 0) fail('limit.count', 'JF-SUB-006', 'more nested states than a container of this length may have');
+    const entries = list.map((entry, i) => closed(entry, [pathKey, 'state'], `${at}[${i}]`));
+    const names = pathList(entries.map((entry) => entry.get(pathKey)), at, pathOf, IN_STATE);
+    return entries.map((entry, i) => ({ ...state(entry.get('state'), `${at}[${i}].state`, outer, level + 1), path: names[i] }));
+  };
+  if (level > 0 && array(it.get('roots'), `${where}.roots`).length > 0) bad('JF-ROO-001', `${where}.roots`, 'not in the outermost state');
+  out.roots = inside('roots', 'name', (entry, at) => {
+    const name = path(entry, at);
+    if (name.includes('/')) value(at, 'more than one component');
+    return name;
   });
+  out.submodules = inside('submodules', 'path', path);
   out.worktree = orNil((inner, at) => worktree(inner, at, oid), it.get('worktree'), `${where}.worktree`);
+  const noGit = out.index === null && out.operation === null && out.worktree !== null;
+  if (out.head.commit === null && out.head.ref === null && !noGit) bad('JF-STA-002', `${where}.head`, 'neither a commit nor a ref');
   return out;
 }
 
 // ---- the whole ----
 
 const MANIFEST = ['blocks', 'environment', 'extensions', 'history', 'ignored', 'provenance', 'requires', 'state', 'summary'];
-
-function ignored(it) {
-  const where = 'ignored';
-  const list = array(it, where).map((entry, i) => binary(bin(entry, `${where}[${i}]`)));
-  sorted(list, where);
-  for (const entry of list) {
-    const bare = entry.endsWith('/') ? entry.slice(0, -1) : entry;
-    checkLength(bare);
-    checkSafe(bare);
-  }
-  return list;
-}
 
 function requires(it) {
   const list = array(it, 'requires').map((entry, i) => str(entry, `requires[${i}]`));
@@ -330,26 +384,28 @@ function requires(it) {
 
 /** @param {Uint8Array} raw the manifest's msgpack */
 export function parseManifest(raw, header) {
-  const { value: it, ranges } = decodeOne(raw);
+  const { values, states } = bounds(header.totalLength);
+  const { value: it, ranges } = decodeOne(raw, values);
+  open(it, ['requires'], 'manifest');
+  const out = { value: it, requires: requires(it.get('requires')) };
+  criticalBlocks(it.get('blocks'));
   closed(it, MANIFEST, 'manifest');
-  const out = { value: it };
-  out.state = state(it.get('state'), 'state', null, 0);
+  out.state = state(it.get('state'), 'state', { objectFormat: null, left: states }, 0);
   out.blocks = blocks(it.get('blocks'), header);
   out.environment = map(it.get('environment'), 'environment');
   out.extensions = map(it.get('extensions'), 'extensions');
   out.history = history(it.get('history'), oidCheck(out.state.objectFormat));
-  out.ignored = ignored(it.get('ignored'));
+  out.ignored = paths(it.get('ignored'), 'ignored', { ...THROUGH, directories: true });
   out.provenance = provenance(it.get('provenance'));
-  out.requires = requires(it.get('requires'));
   out.summary = summary(it.get('summary'), out.state);
   // The manifest is canonical, so the bytes of the state in it are its canonical msgpack.
   out.snapshotId = sha256(raw.subarray(...ranges.get('state')));
   return out;
 }
 
-/** The states, the outermost first, each with the prefix of its paths in `full`. */
+/** The states, the outermost first, those of roots too, each with the prefix of its paths in `full`. */
 export function* allStates(outer, full = '') {
   yield { state: outer, full };
-  for (const inner of outer.submodules) yield* allStates(inner, `${full}${inner.path}/`);
+  for (const inner of [...outer.submodules, ...outer.roots]) yield* allStates(inner, `${full}${inner.path}/`);
 }
 

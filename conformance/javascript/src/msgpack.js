@@ -6,10 +6,12 @@ import { LIMITS } from './limits.js';
 const bad = (requirement, message) => fail('malformed.msgpack', requirement, message);
 
 export class Decoder {
-  constructor(bytes, at = 0) {
+  /** @param {{left: number}} budget how many values there may be; it is counted down, and can be shared */
+  constructor(bytes, budget) {
     this.bytes = bytes;
     this.numbers = view(bytes);
-    this.at = at;
+    this.at = 0;
+    this.budget = budget;
     /** Byte ranges of the values of the outermost map's keys, for the snapshot id. */
     this.ranges = new Map();
   }
@@ -90,6 +92,8 @@ export class Decoder {
   }
 
   value(depth = 0) {
+    this.budget.left -= 1;
+    if (this.budget.left < 0) fail('limit.count', 'JF-MSG-007', 'more values than a container of this length may have');
     const byte = this.bytes[this.take(1)];
     if (byte <= 0x7f) return byte;
     if (byte <= 0x8f) return this.map(byte & 0x0f, depth);
@@ -123,9 +127,9 @@ export class Decoder {
   }
 }
 
-/** Exactly one value that fills `bytes`. */
-export function decodeOne(bytes) {
-  const decoder = new Decoder(bytes);
+/** Exactly one value that fills `bytes`, of no more than `most` values. */
+export function decodeOne(bytes, most) {
+  const decoder = new Decoder(bytes, { left: most });
   const value = decoder.value();
   if (decoder.at !== bytes.length) bad('JF-MSG-006', `${bytes.length - decoder.at} bytes behind the value`);
   return { value, ranges: decoder.ranges };

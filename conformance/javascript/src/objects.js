@@ -1,14 +1,13 @@
 // SPEC sections 9.1 and 9.2: what is read of commits and trees.
 import { fail } from './errors.js';
 import { binary, fromHex } from './bytes.js';
-import { longComponent, unsafeComponent, checkLength } from './paths.js';
 import { LIMITS } from './limits.js';
+import { unsafeComponent, checkLength } from './paths.js';
 
 export const COMMIT = 1;
 export const TREE = 2;
 export const BLOB = 3;
-export const TAG = 4;
-export const KIND_NAMES = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
+export const KIND_NAMES = { 1: 'commit', 2: 'tree', 3: 'blob' };
 
 export const REGULAR = 0o100644;
 export const EXECUTABLE = 0o100755;
@@ -55,30 +54,50 @@ export function readMode(digits) {
   }
 }
 
-const safeNames = new Set();
+// What an unsafe name begins with, or has in it: all others need no closer look.
+const OPENS = new Uint8Array(256);
+const HOLDS = new Uint8Array(256);
+for (const byte of [0x2e, 0x47, 0x67]) OPENS[byte] = 1;
+for (const byte of [0x2f, 0x3a, 0x5c, 0xe2, 0xef]) HOLDS[byte] = 1;
 
-/** @returns {{digits: string, mode: number, name: string, oid: string}[]} */
-export function parseTree(content, oidLength) {
+/** Checks a tree as `parseTree` does, keeping nothing; how many entries it has, none looked at beyond `most`. */
+export function countTree(content, oidLength, most) {
   const bad = (message) => fail('malformed.object', 'JF-OBJ-002', message);
+  let [at, count] = [0, 0];
+  while (at < content.length) {
+    count += 1;
+    if (count > most) fail('limit.count', 'JF-OBJ-009', 'trees with more entries than a container of this length may have');
+    const from = at;
+    while (content[at] >= 0x30 && content[at] <= 0x37) at += 1;
+    if (content[at] !== 0x20 || at === from || at - from > 7) bad(`no mode of octal digits in a tree at ${from}`);
+    const begin = at + 1;
+    let look = OPENS[content[begin]];
+    for (at = begin; at < content.length && content[at] !== 0; at++) look |= HOLDS[content[at]];
+    if (at >= content.length) bad(`no name in a tree at ${begin}`);
+    if (at - begin > LIMITS.component) fail('limit.path', 'JF-PTH-002', `a name of ${at - begin} bytes`);
+    if (look !== 0 || at === begin) {
+      const name = binary(content.subarray(begin, at));
+      if (unsafeComponent(name)) fail('unsafe.path', 'JF-OBJ-003', `unsafe name ${JSON.stringify(name)} in a tree`);
+    }
+    at += 1 + oidLength;
+    if (at > content.length) bad('a tree that is cut off');
+  }
+  return count;
+}
+
+/**
+ * The entries of a tree that `countTree` has found good.
+ * @returns {{digits: string, mode: number, name: string, oid: string}[]}
+ */
+export function parseTree(content, oidLength) {
   const out = [];
   let at = 0;
   while (at < content.length) {
     const space = content.indexOf(0x20, at);
-    if (space <= at || space - at > 7) bad(`no mode in a tree at ${at}`);
     const digits = binary(content.subarray(at, space));
-    if (!/^[0-7]+$/.test(digits)) bad(`a mode that is not octal in a tree at ${at}`);
     const nul = content.indexOf(0, space + 1);
-    if (nul < 0) bad(`no name in a tree at ${at}`);
-    const name = binary(content.subarray(space + 1, nul));
     at = nul + 1 + oidLength;
-    if (at > content.length) bad('a tree that is cut off');
-    out.push({ digits, mode: readMode(digits), name, oid: binary(content.subarray(nul + 1, at)) });
-  }
-  for (const { name } of out) if (longComponent(name)) fail('limit.path', 'JF-PTH-002', `a name of ${name.length} bytes`);
-  for (const { name } of out) {
-    if (safeNames.has(name)) continue;
-    if (unsafeComponent(name)) fail('unsafe.path', 'JF-OBJ-003', `unsafe name ${JSON.stringify(name)} in a tree`);
-    if (safeNames.size < 100_000) safeNames.add(name);
+    out.push({ digits, mode: readMode(digits), name: binary(content.subarray(space + 1, nul)), oid: binary(content.subarray(nul + 1, at)) });
   }
   return out;
 }
@@ -99,14 +118,18 @@ export function checkStrict(entries) {
   }
 }
 
+/** JF-OBJ-008: what all flattened trees of a container may have together. */
+export const flatBudget = ({ flatEntries, flatPaths }) => ({ entries: flatEntries, paths: flatPaths });
+
 /**
  * A tree by paths, down to the last directory.
+ * @param {string} full what stands before its paths, from the outermost repository on
+ * @param budget of `flatBudget`; it is counted down
  * @returns {{entries: Map<string, {mode: number, oid: string}>, directories: Set<string>, whole: boolean}}
  *   entries: all but directories, of two of one path the last; whole: no tree on the way is absent
  */
-export function flatten(objects, root) {
+export function flatten(objects, root, full, budget) {
   const out = { entries: new Map(), directories: new Set(), whole: true };
-  let count = 0;
   const walk = (oid, prefix) => {
     const entries = objects.tree(oid);
     if (entries === null) {
@@ -114,8 +137,9 @@ export function flatten(objects, root) {
       return;
     }
     for (const entry of entries) {
-      count += 1;
-      if (count > LIMITS.treeEntries) fail('limit.count', 'JF-OBJ-008', `more than ${LIMITS.treeEntries} entries`);
+      budget.entries -= 1;
+      budget.paths -= full.length + prefix.length + entry.name.length;
+      if (budget.entries < 0 || budget.paths < 0) fail('limit.count', 'JF-OBJ-008', 'trees with more entries, or longer paths, than a container of this length may have');
       const path = prefix + entry.name;
       checkLength(path);
       if (entry.mode === DIRECTORY) {

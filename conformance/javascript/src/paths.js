@@ -19,20 +19,44 @@ export function unsafeComponent(name) {
   return false;
 }
 
-export const unsafePath = (path) => path === '' || path.split('/').some(unsafeComponent);
+// What a path with an unsafe component has somewhere; of others no component is looked at.
+const DOUBTFUL = /(^|\/)([.gG/]|$)|[\\:\0\xe2\xef]/;
 
-export const longComponent = (name) => name.length > LIMITS.component;
+export const unsafePath = (path) => DOUBTFUL.test(path) && path.split('/').some(unsafeComponent);
 
-export function longPath(path) {
-  if (path.length > LIMITS.path) return true;
-  const components = path.split('/');
-  return components.length > LIMITS.components || components.some(longComponent);
+/** `through`: whether the path may go through repositories inside each other. */
+export function longPath(path, through = false) {
+  if (path.length > (through ? LIMITS.nestedPath : LIMITS.path)) return true;
+  let [count, from] = [1, 0];
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', from)) {
+    if (at - from > LIMITS.component) return true;
+    count += 1;
+    from = at + 1;
+  }
+  return count > (through ? LIMITS.nestedComponents : LIMITS.components) || path.length - from > LIMITS.component;
 }
 
-export function checkLength(path) {
-  if (longPath(path)) fail('limit.path', 'JF-PTH-002', `a path of ${path.length} bytes, or a component of it, is too long`);
+export function checkLength(path, through = false) {
+  if (longPath(path, through)) fail('limit.path', 'JF-PTH-002', `a path of ${path.length} bytes, or a component of it, is too long`);
 }
 
 export function checkSafe(path, requirement = 'JF-PTH-001') {
   if (unsafePath(path)) fail('unsafe.path', requirement, `unsafe path ${printable(unbinary(path))}`);
+}
+
+/** Whether a path lies below one of some directories, which may end in a slash: asked in the time that the path takes. */
+export function below(directories) {
+  const outermost = [];
+  for (const path of [...directories].map((it) => (it.endsWith('/') ? it : `${it}/`)).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))) {
+    if (outermost.length === 0 || !path.startsWith(outermost.at(-1))) outermost.push(path);
+  }
+  return (path) => {
+    let [low, high] = [0, outermost.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (outermost[middle] <= path) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && path.startsWith(outermost[low - 1]) && path !== outermost[low - 1];
+  };
 }

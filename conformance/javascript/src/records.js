@@ -4,7 +4,7 @@ import { fail } from './errors.js';
 import { binary } from './bytes.js';
 import { objectId } from './hash.js';
 import { Decoder } from './msgpack.js';
-import { parseCommit, parseTree, COMMIT, TREE, KIND_NAMES } from './objects.js';
+import { countTree, parseCommit, parseTree, COMMIT, TREE, KIND_NAMES } from './objects.js';
 import { LIMITS } from './limits.js';
 
 const CACHE_BYTES = 64 * 1024 ** 2;
@@ -13,7 +13,10 @@ const CACHE_TREES = 200_000;
 const record = (message) => fail('malformed.record', 'JF-REC-001', message);
 
 export class Objects {
-  constructor(format, thin) {
+  /** @param bounds of the container: how many msgpack values all records may have, and entries all trees */
+  constructor(format, thin, { values, treeEntries }) {
+    this.values = { left: values };
+    this.entriesLeft = treeEntries;
     this.format = format;
     this.oidLength = format === 'sha256' ? 32 : 20;
     this.thin = thin;
@@ -92,7 +95,7 @@ export class Objects {
 
   /** One block's raw bytes. */
   addBlock(raw, block) {
-    const decoder = new Decoder(raw);
+    const decoder = new Decoder(raw, this.values);
     let bytes = 0;
     for (let i = 0; i < block.records; i++) {
       if (decoder.at === raw.length) fail('malformed.record', 'JF-BLK-007', `${i} records, not ${block.records}`);
@@ -147,11 +150,8 @@ export class Objects {
       this.diffs += 1;
     }
     const content = object.content ?? this.build(object);
-    if (object.kind === COMMIT) {
-      parseCommit(content, this.oidLength);
-      this.commits += 1;
-    }
-    if (object.kind === TREE) parseTree(content, this.oidLength);
+    if (object.kind === COMMIT) this.commits += 1;
+    if (object.kind === TREE) this.entriesLeft -= countTree(content, this.oidLength, this.entriesLeft);
     const oid = objectId(this.format, object.kind, content);
     if (this.all.has(oid)) fail('malformed.duplicate', 'JF-REC-002', `a ${KIND_NAMES[object.kind]} twice`);
     this.all.set(oid, object);

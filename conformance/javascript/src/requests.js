@@ -1,29 +1,23 @@
 // The requests of the conformance suite's protocol (conformance/PROTOCOL.md), answered; Node alone, since files are written.
 import { writeFile } from 'node:fs/promises';
-import { FileSource, HOSTS, JellyError, Unsupported, open } from './node.js';
+import { HOSTS, Unsupported, checkTie, withPath } from './node.js';
 import { flatMode, json } from './json.js';
 
 export const OK = 0;
 export const FAULT = 1;
 export const UNSUPPORTED = 2;
 
+const ALL_HOSTS = [...HOSTS, 'sidecar', 'directory'];
+
 const CAPABILITIES = {
   protocol: 2,
   name: 'jellyformat for JavaScript',
+  profile: 'full',
   roles: ['read', 'verify'],
-  hosts: HOSTS,
+  hosts: ALL_HOSTS,
   object_formats: ['sha1', 'sha256'],
   batch: true,
 };
-
-export async function withFile(path, work) {
-  const source = await FileSource.open(path);
-  try {
-    return await work(source);
-  } finally {
-    await source.close();
-  }
-}
 
 /** The values of exactly the arguments `names`, each as --name value. */
 export function options(args, names) {
@@ -37,9 +31,9 @@ export function options(args, names) {
   return out;
 }
 
-async function decode(source) {
-  const container = await open(source);
+async function decode(container) {
   await container.verify();
+  await checkTie(container);
   const files = await container.files();
   return {
     digest: container.digest,
@@ -50,9 +44,7 @@ async function decode(source) {
   };
 }
 
-async function extract(source, host, out) {
-  const container = await open(source, host);
-  await container.verify();
+async function extract(container, out) {
   await writeFile(out, await container.bytes());
   return { digest: container.digest, length: container.header.totalLength };
 }
@@ -64,23 +56,28 @@ async function ask([command, ...args]) {
       return CAPABILITIES;
     case 'decode': {
       const { in: file } = options(args, ['in']);
-      return withFile(file, decode);
+      return withPath(file, decode);
     }
     case 'extract': {
       const { host, in: file, out } = options(args, ['host', 'in', 'out']);
-      if (!HOSTS.includes(host)) throw new Unsupported(`no host ${host}; these are known: ${HOSTS.join(', ')}`);
-      return withFile(file, (source) => extract(source, host, out));
+      if (!ALL_HOSTS.includes(host)) throw new Unsupported(`no host ${host}; these are known: ${ALL_HOSTS.join(', ')}`);
+      return withPath(file, (container) => extract(container, out), HOSTS.includes(host) ? host : null);
     }
     default:
       throw new Unsupported(`no request ${command}`);
   }
 }
 
+function systemClass(error) {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return 'absent.file';
+  return typeof error.code === 'string' || error instanceof RangeError ? 'system.io' : null;
+}
+
 /** The exit status and the output of a fault. */
 export function outcome(error) {
   if (error instanceof Unsupported) return { exit: UNSUPPORTED, output: {} };
-  // A fault of the file has a class; what the system or this program could not do has none.
-  const { class: cls = error.code === 'ENOENT' ? 'absent.file' : null, requirement = null, message } = error;
+  // A fault of the file has a class, and so has what the system did not let be done; a fault of this program has none.
+  const { class: cls = systemClass(error), requirement = null, message } = error;
   return { exit: FAULT, output: { error: { class: cls, requirement, message: String(message) } } };
 }
 

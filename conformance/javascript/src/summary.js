@@ -1,5 +1,6 @@
-// SPEC section 7.2: the summary, derived from the state and the objects.
+// SPEC section 13.2: the summary, derived from the state and the objects.
 import { flatten, REGULAR, EXECUTABLE, SUBMODULE } from './objects.js';
+import { below } from './paths.js';
 import { allStates } from './manifest.js';
 
 const REGULARS = [REGULAR, EXECUTABLE];
@@ -8,12 +9,13 @@ const same = (a, b) => a.mode === b.mode && a.oid === b.oid;
 const changed = (a, b) => (type(a.mode) !== type(b.mode) ? 'T' : 'M');
 
 /** H, I and W of one state, flattened; a nil tree is empty. */
-export function flatTrees(objects, state) {
+export function flatTrees(objects, state, full, budget) {
   const commit = state.head.commit === null ? null : objects.commit(state.head.commit);
+  const flat = (root) => flatten(objects, root, full, budget);
   return {
-    head: commit === null && state.head.commit !== null ? { ...flatten(objects, null), whole: false } : flatten(objects, commit?.tree ?? null),
-    index: flatten(objects, state.index?.tree ?? null),
-    worktree: flatten(objects, state.worktree?.tree ?? null),
+    head: { ...flat(commit?.tree ?? null), ...(commit === null && state.head.commit !== null ? { whole: false } : {}) },
+    index: flat(state.index?.tree ?? null),
+    worktree: flat(state.worktree?.tree ?? null),
   };
 }
 
@@ -21,7 +23,9 @@ function changesOf(state, trees) {
   const [head, index, worktree] = [trees.head.entries, trees.index.entries, trees.worktree.entries];
   const conflicts = new Set((state.index?.conflicts ?? []).map((entry) => entry.path));
   const added = new Set((state.index?.intentToAdd ?? []).map((entry) => entry.path));
-  const omitted = new Set((state.worktree?.omitted ?? []).map((entry) => entry.path));
+  const gone = new Set((state.worktree?.omitted ?? []).map((entry) => entry.path));
+  const inOmitted = below([...gone].filter((path) => path.endsWith('/')));
+  const omitted = (path) => gone.has(path) || inOmitted(path);
   const converted = new Set(state.worktree?.converted ?? []);
   const skipped = new Set(state.index?.skipWorktree ?? []);
   const staged = [];
@@ -38,13 +42,13 @@ function changesOf(state, trees) {
   }
   if (state.index !== null && state.worktree !== null) {
     for (const [path, old] of index) {
-      if (conflicts.has(path) || omitted.has(path)) continue;
+      if (conflicts.has(path) || omitted(path)) continue;
       const now = worktree.get(path);
       if (!now) {
         if (!skipped.has(path)) unstaged.push(['D', path]);
       } else if (!same(old, now) && !converted.has(path)) unstaged.push([changed(old, now), path]);
     }
-    for (const path of added) if (!omitted.has(path)) unstaged.push([worktree.has(path) ? 'A' : 'D', path]);
+    for (const path of added) if (!omitted(path)) unstaged.push([worktree.has(path) ? 'A' : 'D', path]);
   }
   if (state.worktree !== null) {
     for (const path of worktree.keys()) {

@@ -1,8 +1,10 @@
 // What is not right is noticed, and reported by class and requirement.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import xxhash from 'xxhash-wasm';
 import { Container, JellyError, open } from '../src/node.js';
 import { ascii, concat } from '../src/bytes.js';
+import { decompress } from '../src/zstd.js';
 import { Raw, bare, copy, frame, map, oid, pack, seal, sealRight, take, tree } from './writer.js';
 import { readFileSync, conflicted, dirty, nested, small, snapshot, temporary, VECTORS } from './fixtures.js';
 
@@ -42,7 +44,7 @@ for (const [name, bytes] of [['smallest', smallest], ['small', containers.small]
   });
   test(`every length of the container ${name}`, async () => {
     for (let length = 0; length < bytes.length; length++) {
-      assert.equal(await outcome(bytes.subarray(0, length)), length === 0 ? 'malformed.magic JF-HDR-001' : 'truncated JF-HDR-004');
+      assert.equal(await outcome(bytes.subarray(0, length)), length < 8 ? 'malformed.magic JF-HDR-001' : 'truncated JF-HDR-004');
     }
     assert.equal(await outcome(concat(bytes, Uint8Array.of(0))), 'malformed.header JF-HDR-010');
   });
@@ -104,7 +106,13 @@ const chain = (length) => {
   return record(...out);
 };
 const provenance = (key, value) => (model) => { model.manifest.get('provenance').set(key, value); };
-const omitted = (path, reason) => (model) => { worktree(model).set('omitted', [map({ path: ascii(path), reason, sha256: null, size: null })]); };
+const leftOut = (path, reason = 'size', sha = null) => map({ path: ascii(path), reason, sha256: sha, size: null });
+const omitted = (...args) => (model) => { worktree(model).set('omitted', [leftOut(...args)]); };
+const stagedOmitted = (...args) => (model) => { index(model).set('omitted', [leftOut(...args)]); };
+const registered = (name, value) => (model) => { model.manifest.get('extensions').set(name, value); };
+const signature = () => map({ format: 'x', signature: base });
+const rootOf = (name, inner = unborn()) => (model) => { record([2, zeros(0)])(model); state(model).set('roots', [map({ name: ascii(name), state: inner })]); };
+const prefixed = (number) => (model) => { model.blocks.at(-1).map = { prefix: number }; };
 const someTree = (...entries) => record([2, concat(...entries.map((entry) => concat(ascii(entry), Uint8Array.of(0), zeros(20))))]);
 const operation = (kind, heads, message = null) => (model) => { state(model).set('operation', map({ kind, heads, message })); };
 const unborn = () => copy(state(bare([])));
@@ -163,14 +171,24 @@ const CASES = [
   ['small', 'malformed.manifest JF-MAN-002', provenance('time', -1)],
   ['small', 'malformed.manifest JF-MAN-003', provenance('remotes', [[ascii('b'), zeros(0)], [ascii('a'), zeros(0)]])],
   ['small', 'unsupported.feature JF-MAN-004', (model) => { model.manifest.set('requires', ['x']); }],
+  ['small', 'unsupported.feature JF-MAN-004', (model) => { model.manifest.set('requires', ['x']); model.manifest.set('state', 1); model.manifest.delete('ignored'); }],
+  ['small', 'ok', provenance('captured', 'program')],
+  ['small', 'malformed.manifest JF-MAN-001', (model) => { model.manifest.get('provenance').delete('tool'); }],
   ['small', 'unsafe.path JF-PTH-001', (model) => { model.manifest.set('ignored', [ascii('../x/')]); }],
   ['small', 'unsupported.block JF-BLK-001', (model) => { model.blocks.push({ kind: 'x', records: [[3, base]] }); }],
+  ['small', 'unsupported.block JF-BLK-001', (model) => { model.blocks.push({ kind: 'x', records: [[3, base]], map: { sha256: 1, more: 1 } }); state(model).delete('head'); }],
   ['small', 'ok', (model) => { model.blocks.push({ kind: 'x', critical: false, records: [[3, base]], frame: ascii('anything') }); }],
+  ['long', 'ok', prefixed(0)],
+  ['long', 'malformed.manifest JF-BLK-008', prefixed(1)],
+  ['long', 'malformed.manifest JF-BLK-008', prefixed((1n << 64n) - 1n)],
+  ['long', 'malformed.manifest JF-MAN-002', prefixed(true)],
+  ['small', 'malformed.manifest JF-BLK-008', prefixed(0)],
   ['small', 'corrupt.block JF-BLK-002', (model) => { model.blocks.push({ kind: 'x', critical: false, records: [[3, base]], map: { sha256: zeros(32) } }); }],
   ['small', 'malformed.manifest JF-BLK-003', block({ critical: false })],
   ['small', 'malformed.manifest JF-BLK-004', (model) => { model.blocks.unshift({ kind: 'x', critical: false, records: [[3, base]] }); }],
   ['small', 'corrupt.block JF-BLK-005', block({ sha256: zeros(32) })],
   ['small', 'limit.size JF-BLK-006', block({ raw_length: 2n ** 41n })],
+  ['small', 'limit.size JF-BLK-006', block({ object_bytes: 2 ** 29 })],
   ['small', 'limit.count JF-BLK-006', block({ records: 2 ** 29 })],
   ['small', 'malformed.record JF-BLK-007', block({ records: 1 })],
   ['small', 'malformed.record JF-BLK-007', block({ records: 1000 })],
@@ -182,6 +200,8 @@ const CASES = [
   ['small', 'mismatch.state JF-HIS-003', (model) => { model.manifest.get('history').set('missing', [index(model).get('tree')]); }],
   ['long', 'missing.object JF-HIS-004', (model) => { const { records } = model.blocks.at(-1); records.splice(records.findLastIndex(([kind]) => kind === 2), 1); }],
   // section 8
+  ['small', 'ok', (model) => { state(model).set('facts', map({ 'com.example.fact': [1, map({})] })); }],
+  ['small', 'malformed.manifest JF-MAN-002', (model) => { state(model).set('facts', null); }],
   ['small', 'malformed.manifest JF-STA-002', (model) => { state(model).set('head', map({ commit: null, ref: null })); }],
   ...['HEAD', 'refs/', 'refs//x', 'refs/heads/a.lock', 'refs/heads/.a', 'refs/heads/a..b', 'refs/heads/a b', 'refs/heads/a@{b', 'refs/heads/a.'].map(
     (ref) => ['small', 'malformed.manifest JF-STA-003', (model) => { state(model).get('head').set('ref', ascii(ref)); }]),
@@ -194,6 +214,18 @@ const CASES = [
   ['small', 'mismatch.state JF-WRK-004', (model) => { worktree(model).set('filtered', [ascii('none')]); }],
   ['small', 'unsafe.path JF-WRK-005', omitted('a\\..', 'size')],
   ['small', 'ok', omitted('a\\..', 'name')],
+  ['small', 'ok', omitted('data/', 'com.example.too-old')],
+  ['small', 'malformed.manifest JF-MAN-002', omitted('data', 'odd')],
+  ['small', 'malformed.manifest JF-MAN-002', omitted('data', `a.${'b'.repeat(63)}`)],
+  ['small', 'malformed.manifest JF-MAN-002', omitted('data/', 'size', zeros(32))],
+  ['small', 'mismatch.state JF-WRK-002', omitted('package/', 'size')],
+  ['small', 'malformed.manifest JF-WRK-007', (model) => { worktree(model).set('omitted', [leftOut('d'), leftOut('d/')]); }],
+  ['small', 'malformed.manifest JF-WRK-007', (model) => { worktree(model).set('omitted', [leftOut('d/'), leftOut('d/e/f')]); }],
+  ['small', 'ok', stagedOmitted('a.py', 'secret')],
+  ['small', 'ok', stagedOmitted('new', 'secret')],
+  ['small', 'unsafe.path JF-WRK-005', stagedOmitted('new/')],
+  ['dirty', 'mismatch.state JF-IDX-003', stagedOmitted('staged')],
+  ['dirty', 'mismatch.state JF-IDX-003', stagedOmitted('intended')],
   ['small', 'malformed.manifest JF-MAN-002', operation('stash', [])],
   ['small', 'malformed.manifest JF-MAN-002', operation('bisect', [zeros(20)])],
   ['small', 'missing.object JF-NED-001', operation('merge', [zeros(20)])],
@@ -202,8 +234,14 @@ const CASES = [
   ['nested', 'mismatch.state JF-SUB-001', (model) => { worktree(model).set('tree', index(model).get('tree')); }],
   ['small', 'mismatch.state JF-STA-001', (model) => { const inner = unborn(); inner.set('object_format', 'sha256'); state(model).set('submodules', [map({ path: ascii('s'), state: inner })]); }],
   ['small', 'limit.depth JF-SUB-003', (model) => { let inner = unborn(); for (let i = 1; i < 9; i++) { const outer = unborn(); outer.set('submodules', [map({ path: ascii('s'), state: inner })]); inner = outer; } state(model).set('submodules', [map({ path: ascii('s'), state: inner })]); }],
+  ['small', 'ok', rootOf('beside')],
+  ['small', 'mismatch.state JF-ROO-002', rootOf('package')],
+  ['small', 'malformed.manifest JF-MAN-002', rootOf('a/b')],
+  ['small', 'unsafe.path JF-STA-004', rootOf('.git')],
+  ['small', 'malformed.manifest JF-ROO-001', (model) => { const inner = unborn(); inner.set('roots', [map({ name: base, state: unborn() })]); rootOf('beside', inner)(model); }],
+  ['small', 'limit.count JF-SUB-006', (model) => { state(model).set('submodules', Array.from({ length: 1200 }, (_, i) => map({ path: ascii(`s${i + 1000}`), state: null }))); }],
   // section 9
-  ['small', 'malformed.record JF-REC-001', record([5, base])],
+  ['small', 'malformed.record JF-REC-001', record([4, base])],
   ['small', 'malformed.record JF-REC-001', record([3, 'text'])],
   ['small', 'malformed.record JF-REC-001', record(null)],
   ['small', 'malformed.record JF-REC-001', diff([0, 0], base)],
@@ -213,9 +251,11 @@ const CASES = [
   ['small', 'malformed.diff JF-REC-003', diff([base.length - 1, 2])],
   ['small', 'malformed.diff JF-REC-004', record([3, base], [2, oid(3, base), [[0, 1]]])],
   ['small', 'missing.base JF-REC-005', record([3, zeros(20), [base]])],
-  ['small', 'ok', chain(50)],
+  // Read, and reached by nothing.
+  ['small', 'mismatch.state JF-REC-008', chain(50)],
+  ['small', 'mismatch.state JF-REC-008', record([2, zeros(0)])],
   ['small', 'limit.depth JF-REC-006', chain(51)],
-  ['small', 'limit.size JF-REC-007', record([3, zeros(20), [[0, 2 ** 30]]])],
+  ['small', 'limit.size JF-REC-007', record([3, zeros(20), [[0, 2 ** 28 + 1]]])],
   ['small', 'malformed.object JF-OBJ-001', record([1, ascii('author n\n')])],
   ['small', 'malformed.object JF-OBJ-001', record([1, ascii(`tree ${'A'.repeat(40)}\n`)])],
   ['small', 'malformed.object JF-OBJ-001', record([1, ascii(`tree ${'a'.repeat(40)}\nparent x\n`)])],
@@ -224,6 +264,22 @@ const CASES = [
   ['small', 'malformed.object JF-OBJ-002', someTree('01234567 name')],
   ...['..', '.GIT', 'git~1', '.git ', '.git:x', 'a\\..', 'x\\.Git. .', '.g\u200cit', 'a/b', ''].map((name) => ['small', 'unsafe.path JF-OBJ-003', someTree(`100644 ${name}`)]),
   ['small', 'limit.path JF-PTH-002', someTree(`100644 ${'a'.repeat(256)}`)],
+  // section 10: through repositories inside each other
+  ['small', 'ok', (model) => { model.manifest.set('ignored', [ascii(`${Array(144).fill('a'.repeat(255)).join('/')}/`)]); }],
+  ['small', 'limit.path JF-PTH-002', (model) => { model.manifest.set('ignored', [ascii(Array(145).fill('a'.repeat(255)).join('/'))]); }],
+  // section 15
+  ['small', 'ok', registered('labels', map({ loss: '0.5' }))],
+  ['small', 'malformed.manifest JF-EXT-001', registered('labels', map({ loss: 1 }))],
+  ['small', 'malformed.manifest JF-EXT-001', registered('labels', map({ 'a\u007f': '' }))],
+  ['small', 'malformed.manifest JF-EXT-002', registered('note', 'é'.repeat(32_769))],
+  ['small', 'ok', registered('run', map({ id: zeros(16), parent: null, sequence: 1 }))],
+  ['small', 'malformed.manifest JF-EXT-003', registered('run', map({ id: zeros(16), parent: zeros(32), sequence: 0 }))],
+  ['small', 'ok', registered('edited', [ascii('a'), ascii('b')])],
+  ['small', 'malformed.manifest JF-EXT-004', registered('edited', [ascii('b'), ascii('a')])],
+  ['small', 'unsafe.path JF-EXT-004', registered('edited', [ascii('../a')])],
+  ['small', 'ok', registered('signatures', [signature()])],
+  ['small', 'malformed.manifest JF-EXT-005', registered('signatures', [])],
+  ['small', 'malformed.manifest JF-SIG-001', (model) => { model.manifest.get('history').set('prerequisites', [zeros(20)]); registered('signatures', [signature()])(model); }],
 ];
 
 test('one fault each', async (t) => {
@@ -307,4 +363,20 @@ test('the sizes of a filtered and a missing blob', async () => {
   const container = await check(await sealRight(model));
   assert.deepEqual((await container.files()).map(({ size }) => size), [1, 0]);
   assert.equal(await container.cat(ascii('b')), null);
+});
+
+test('a prefix changes nothing else of a frame', async () => {
+  const { create64 } = await xxhash();
+  const raw = ascii('what is behind it');
+  const good = new Uint8Array(Uint32Array.of(Number(create64().update(raw).digest() & 0xffffffffn)).buffer);
+  for (const prefix of [null, zeros(100_000)]) {
+    const read = (bytes, length = raw.length) => decompress(bytes, length, 1 << 27, prefix);
+    assert.deepEqual(await read(frame(raw)), raw);
+    assert.deepEqual(await read(frame(raw, { checksum: true, end: good })), raw);
+    for (const bytes of [frame(raw, { checksum: true, end: zeros(4) }), frame(raw, { checksum: true, end: good.subarray(1) })]) await assert.rejects(read(bytes), { class: 'malformed.compression' });
+    for (const length of [raw.length - 1, raw.length + 1]) await assert.rejects(read(frame(raw), length), { class: 'malformed.compression' });
+    // A window of 1 KiB has blocks of 1 KiB.
+    assert.equal((await read(frame(zeros(3000), { window: 0, size: 1024 }), 3000)).length, 3000);
+    await assert.rejects(read(frame(zeros(3000), { window: 0, size: 1025 }), 3000), { class: 'malformed.compression' });
+  }
 });

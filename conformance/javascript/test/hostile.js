@@ -33,10 +33,16 @@ export async function hostile() {
   state.set('head', map({ commit: oid(1, commit), ref: ascii('refs/heads/<img/src=x/onerror=window.hit=1>') }));
   state.set('operation', map({ kind: 'rebase', heads: [], message: ascii(MARKUP) }));
   state.get('worktree').set('omitted', [map({ path: ascii('../<script>window.hit=1</script>'), reason: 'name', sha256: new Uint8Array(32), size: (1n << 64n) - 1n })]);
+  state.get('index').set('omitted', [map({ path: ascii('<svg onload=window.hit=1>'), reason: 'com.example.x', sha256: null, size: null })]);
+  state.set('facts', map({ [MARKUP]: MARKUP }));
+  const none = { assume_unchanged: [], conflicts: [], intent_to_add: [], omitted: [], skip_worktree: [] };
+  state.set('roots', [map({ name: ascii('<b onclick=window.hit=1>'), state: map({
+    ...Object.fromEntries(state), facts: map({}), head: map({ commit: null, ref: ascii('refs/heads/x') }), index: map({ ...none, tree: oid(2, new Uint8Array()) }), operation: null, roots: [], worktree: null,
+  }) })]);
   manifest.get('summary').set('commit', commit);
   manifest.set('ignored', [ascii('<svg onload=window.hit=1>/')]);
   manifest.set('environment', map({ [MARKUP]: MARKUP, packages: [[MARKUP, MARKUP, 'javascript:window.hit=1'], ['n', '1', null]], nested: map({ x: [ascii(MARKUP), null, -1, true] }), language: ['a', MARKUP] }));
-  manifest.set('extensions', map({ 'com.example.x': MARKUP }));
-  manifest.set('provenance', map({ argv: [ascii(MARKUP)], remotes: [[ascii(MARKUP), ascii('javascript:window.hit=1')]], time: (1n << 64n) - 1n, tool: MARKUP, zone: -1440 }));
+  manifest.set('extensions', map({ 'com.example.x': MARKUP, labels: map({ [MARKUP]: MARKUP }), note: MARKUP, signatures: [map({ format: 'sshsig', signature: new Uint8Array(8) }), map({ format: '<svg onload=window.hit=1>\u202e', signature: new Uint8Array(8) })] }));
+  manifest.set('provenance', map({ argv: [ascii(MARKUP)], remotes: [[ascii(MARKUP), ascii('javascript:window.hit=1')]], time: (1n << 64n) - 1n, tool: MARKUP, zone: -1440, captured: MARKUP }));
   return sealRight(model);
 }

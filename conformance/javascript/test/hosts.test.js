@@ -1,8 +1,8 @@
 // Containers in files of the frameworks, put there by the reference or by the frameworks themselves.
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FileSource, open } from '../src/node.js';
-import { withFile } from '../src/requests.js';
+import { FileSource, checkTie, open, withPath } from '../src/node.js';
 import { ascii, concat, hex } from '../src/bytes.js';
 import { checkpoints, existsSync, join, readFileSync, reference, referenceJson, repack, request, small, snapshot, sparse, temporary, trailerOf, u64 } from './fixtures.js';
 
@@ -13,9 +13,9 @@ checkpoints(root, container);
 
 async function compare(file, host, form) {
   const show = await referenceJson('show', '--json', file);
-  await withFile(file, async (source) => {
-    const got = await open(source);
+  await withPath(file, async (got) => {
     await got.verify();
+    await checkTie(got);
     assert.deepEqual([got.digest, got.snapshotId, got.host, got.form], [show.digest, show.snapshot_id, host, form]);
   });
   assert.equal((await request('extract', '--host', host, '--in', file, '--out', `${file}.out`)).exit, 0);
@@ -34,7 +34,7 @@ for (const [name, host, form] of EMBEDDED) {
     const none = await request('decode', '--in', file);
     assert.deepEqual([none.exit, none.output.error.class], [1, 'absent.snapshot']);
     const out = join(root, `embedded-${name}`);
-    await reference('embed', file, '--from', container, '-o', out, '-q');
+    await reference('embed', file, '--from', container, '-o', out, '-q', ...(name === 'm.bin' ? ['--trailer'] : []));
     await compare(out, host, form);
   });
 }
@@ -43,6 +43,25 @@ for (const [name, host] of [['tensor.pt', 'zip'], ['legacy-tensor.pt', 'trailer'
   const file = join(root, name);
   test(`a tensor of bytes in ${name}`, { skip: !existsSync(file) && 'torch is not installed' }, () => compare(file, host, 'tensor'));
 }
+
+test('beside a file, and in a directory', async () => {
+  const text = join(root, 'm.json');
+  writeFileSync(text, '{"text": true}\n');
+  await reference('embed', text, '--from', container, '-q');
+  const show = await referenceJson('show', '--json', text);
+  for (const [file, host] of [[text, 'sidecar'], [join(root, 'jelly.m.json.jelly'), 'jelly']]) {
+    const { exit, output } = await request('decode', '--in', file);
+    assert.deepEqual([exit, output.digest, output.host], [0, show.digest, host]);
+  }
+  writeFileSync(text, '{"text": null}\n');
+  for (const file of [text, join(root, 'jelly.m.json.jelly')]) assert.equal((await request('decode', '--in', file)).output.error.class, 'mismatch.binding');
+  const directory = join(root, 'dcp');
+  mkdirSync(directory);
+  writeFileSync(join(directory, '.metadata'), Uint8Array.of(0x80));
+  writeFileSync(join(directory, '__0_0.distcp'), 'x');
+  await reference('embed', directory, '--from', container, '-q');
+  await compare(directory, 'directory', 'file');
+});
 
 for (const [method, how] of [[0, 'stored'], [8, 'deflated']]) {
   const file = join(root, 'embedded-m.pt');
@@ -63,6 +82,15 @@ test('an ArrayBuffer, a Uint8Array and a Blob', async () => {
 });
 
 const locator = (offset, hostLength) => trailerOf(bytes, hostLength, offset);
+
+test('the ways in which pickle writes the number of a legacy torch file', async () => {
+  const number = Uint8Array.of(0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e);
+  const framed = (protocol) => concat(Uint8Array.of(0x80, protocol, 0x95), u64(12), number);
+  for (const start of [ascii('L119547037146038801333356L\n.'), concat(Uint8Array.of(0x80, 2), number), concat(Uint8Array.of(0x80, 4), number), framed(4), framed(5)]) {
+    assert.equal((await open(concat(start, ascii('x'), bytes, ascii('y')))).form, 'tensor');
+  }
+  for (const start of [framed(3), number, ascii('L119547037146038801333357L\n.')]) await assert.rejects(open(concat(start, bytes, ascii('y'))), { class: 'absent.snapshot' });
+});
 
 const GiB = 1024 ** 3;
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { open } from '../src/node.js';
-import { withFile } from '../src/requests.js';
+import { withPath } from '../src/node.js';
 import { conflicted, dirty, git, jelly, join, nested, reference, referenceJson, request, small, snapshot, temporary, init, write } from './fixtures.js';
 
 const root = temporary();
@@ -33,8 +33,7 @@ async function compare(file) {
   const there = (await reference('ls', '-z', file)).toString('latin1').split('\0').slice(0, -1);
   assert.deepEqual(here.map(([path]) => path), there);
   assert.deepEqual(here.map((entry) => entry.slice(1)), files.map(({ mode, oid, size }) => [mode, oid, size]));
-  await withFile(file, async (source) => {
-    const container = await open(source);
+  await withPath(file, async (container) => {
     for (const { path } of got.files) {
       const name = Buffer.from(path.hex, 'hex').toString();
       if (name.includes('\ufffd')) continue;

@@ -5,6 +5,7 @@ import { sha256, objectId } from '../src/hash.js';
 import { Decoder } from '../src/msgpack.js';
 import { decompress } from '../src/zstd.js';
 import { MAGIC } from '../src/header.js';
+import { flatBudget } from '../src/objects.js';
 import { deriveSummary, flatTrees } from '../src/summary.js';
 
 /** Bytes that are taken as they are, in place of a value. */
@@ -58,10 +59,9 @@ export function pack(value) {
   return concat(sized(entries.length, 0x80, 15, [null, 0xde, 0xdf]), ...entries.flatMap(([key, inner]) => [pack(key), pack(inner)]));
 }
 
-/** A frame of raw blocks. */
-export function frame(raw, { window = 0x60, end = new Uint8Array() } = {}) {
-  const parts = [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x00, window)];
-  const size = 128 * 1024;
+/** A frame of raw blocks of `size` bytes. */
+export function frame(raw, { window = 0x60, checksum = false, size = 128 * 1024, end = new Uint8Array() } = {}) {
+  const parts = [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, checksum ? 0x04 : 0x00, window)];
   for (let at = 0; at === 0 || at < raw.length; at += size) {
     const part = raw.subarray(at, at + size);
     const head = (part.length << 3) | (at + size >= raw.length ? 1 : 0);
@@ -78,9 +78,11 @@ const map = (object) => new Map(Object.entries(object));
 export async function take(bytes) {
   const container = await Container.open(bytes);
   const blocks = [];
+  const raws = [];
   for (const block of container.manifest.blocks) {
-    const raw = await decompress(await container.source.read(block.offset, block.length), block.rawLength, 1 << 27);
-    const decoder = new Decoder(raw);
+    const raw = await decompress(await container.source.read(block.offset, block.length), block.rawLength, 1 << 27, raws[block.prefix] ?? null);
+    raws.push(raw);
+    const decoder = new Decoder(raw, { left: Infinity });
     const records = [];
     while (decoder.at < raw.length) records.push(decoder.value());
     blocks.push({ kind: block.kind, records });
@@ -122,6 +124,7 @@ export function seal({ manifest, blocks }, options = {}) {
       kind: block.kind,
       length: bytes.length,
       object_bytes: block.records.reduce((sum, record) => sum + sizeOf(record), 0),
+      prefix: null,
       raw_length: raw.length,
       records: block.records.length,
       sha256: sha256(bytes),
@@ -148,7 +151,7 @@ export async function sealRight(model) {
   history.set('shallow', shallow.map(unbinary));
   const { state } = container.manifest;
   const missing = new Set(history.get('missing').map((id) => binary(id)));
-  const derived = deriveSummary(objects, state, (inner) => flatTrees(objects, inner), missing);
+  const derived = deriveSummary(objects, state, (inner) => flatTrees(objects, inner, '', flatBudget(container.bounds)), missing);
   const lists = (list) => list.map((entry) => (typeof entry === 'string' ? unbinary(entry) : [entry.letter, unbinary(entry.path)]));
   manifest.set('summary', map({
     commit: manifest.get('summary').get('commit'),
@@ -183,9 +186,10 @@ export function bare(files, { format = 'sha1', records = null } = {}) {
     history: map({ commits: 0, missing: [], prerequisites: [], shallow: [] }),
     provenance: map({ argv: [], remotes: [], time: 0, tool: 'test', zone: 0 }),
     state: map({
+      facts: map({}),
       head: map({ commit: null, ref: ascii('refs/heads/main') }),
-      index: map({ assume_unchanged: [], conflicts: [], intent_to_add: [], skip_worktree: [], tree: none }),
-      object_format: format, operation: null, submodules: [],
+      index: map({ assume_unchanged: [], conflicts: [], intent_to_add: [], omitted: [], skip_worktree: [], tree: none }),
+      object_format: format, operation: null, roots: [], submodules: [],
       worktree: map({ converted: [], empty_directories: [], filtered: [], omitted: [], tree: oid(2, root, format) }),
     }),
     summary: map({ commit: null, conflicted: [], files: 0, size: 0, staged: [], unstaged: [], untracked: [] }),

@@ -8,8 +8,9 @@ import { findInSafetensors } from './safetensors.js';
 import { SIGNATURE, findInHdf5, hasLocator } from './hdf5.js';
 import { findInOnnx, model } from './onnx.js';
 import { findInTrailer } from './trailer.js';
+import { isFlax } from './flax.js';
 
-export const HOSTS = ['jelly', 'zip', 'safetensors', 'hdf5', 'gguf', 'onnx', 'trailer'];
+export const HOSTS = ['jelly', 'zip', 'safetensors', 'hdf5', 'gguf', 'onnx', 'flax', 'trailer'];
 
 const starts = (bytes, ...magic) => equal(bytes.subarray(0, magic.length), magic);
 
@@ -23,7 +24,22 @@ async function detect(source) {
   }
   if (starts(start, ...SIGNATURE) || hasLocator(start)) return 'hdf5';
   if (starts(start, 0x47, 0x47, 0x55, 0x46) && start.length >= 8 && [2, 3].includes(view(start).getUint32(4, true))) return 'gguf';
-  return (await model(source)) === null ? 'trailer' : 'onnx';
+  if ((await model(source)) !== null) return 'onnx';
+  return await isFlax(source) ? 'flax' : 'trailer';
+}
+
+/** The kind of host, and what is found in it: null where it has no container. */
+export async function look(source, kind = null) {
+  const host = kind ?? await detect(source);
+  switch (host) {
+    case 'jelly': return { host, found: { form: 'bare', source, whole: true } };
+    case 'zip': return { host, found: await findInZip(source) };
+    case 'safetensors': return { host, found: await findInSafetensors(source) };
+    case 'hdf5': return { host, found: await findInHdf5(source) };
+    case 'onnx': return { host, found: await findInOnnx(source) };
+    case 'flax': return { host, found: null };
+    default: return { host, found: await findInTrailer(source) };
+  }
 }
 
 /**
@@ -31,15 +47,7 @@ async function detect(source) {
  *   `source` begins with the container; `whole`: and must end with it
  */
 export async function find(input, kind = null) {
-  const source = asSource(input);
-  const host = kind ?? await detect(source);
-  let found;
-  if (host === 'jelly') found = { form: 'bare', source, whole: true };
-  else if (host === 'zip') found = await findInZip(source);
-  else if (host === 'safetensors') found = await findInSafetensors(source);
-  else if (host === 'hdf5') found = await findInHdf5(source);
-  else if (host === 'onnx') found = await findInOnnx(source);
-  else found = await findInTrailer(source);
+  const { host, found } = await look(asSource(input), kind);
   if (found === null) fail('absent.snapshot', null, `this file (${host}) has no container`);
   return { host, ...found };
 }

@@ -1,8 +1,8 @@
 // SPEC section 14.2; the structures are those of APPNOTE.TXT 4.3.
-import { fail, JellyError } from '../errors.js';
+import { fail } from '../errors.js';
 import { binary, equal, fromHex, hex, view } from '../bytes.js';
 import { BytesSource, PartSource } from '../source.js';
-import { MAGIC, HEADER_LENGTH, parseHeader } from '../header.js';
+import { MAGIC, HEADER_LENGTH } from '../header.js';
 import { LOCATOR_LENGTH, END_MAGIC, locate } from './locator.js';
 
 const END_LENGTH = 22;
@@ -12,6 +12,9 @@ const DEFLATED = 8;
 const ENTRY_NAME = '.jelly/snapshot';
 const MAX_DIRECTORY = 256 * 1024 ** 2;
 const MAX_INFLATED = 2 * 1024 ** 3;
+// All entries together: so much, or so many times the file.
+const MAX_ALL_INFLATED = 64 * 1024 ** 2;
+const MAX_RATIO = 16;
 const SLICE = 1024 ** 2;
 
 const bad = (requirement, message) => fail('malformed.host', requirement, message);
@@ -39,10 +42,10 @@ async function directoryPlace(source, end) {
     size: numbers.getUint32(12, true),
     offset: numbers.getUint32(16, true),
   };
+  if (short.disks.some((disk) => disk !== 0) || short.here !== short.count) broken('a zip of several disks');
   let place = { count: short.count, size: short.size, offset: short.offset, end: end.at };
   const locator = end.at >= 20 ? await source.read(end.at - 20, 20) : new Uint8Array(20);
   const zip64 = view(locator).getUint32(0, true) === 0x07064b50;
-  const needed = short.count === 0xffff || short.size === 0xffffffff || short.offset === 0xffffffff;
   if (zip64) {
     const at = view(locator).getBigUint64(8, true);
     if (at + 56n > BigInt(end.at - 20)) broken('the zip64 end record is not before its locator');
@@ -51,18 +54,14 @@ async function directoryPlace(source, end) {
     if (wide.getUint32(0, true) !== 0x06064b50) broken('no zip64 end record where its locator says');
     if (at + 12n + wide.getBigUint64(4, true) !== BigInt(end.at - 20)) broken('the zip64 end record does not reach to its locator');
     const long = { here: wide.getBigUint64(24, true), count: wide.getBigUint64(32, true), size: wide.getBigUint64(40, true), offset: wide.getBigUint64(48, true) };
-    if (short.disks.some((disk) => disk !== 0 && disk !== 0xffff)) broken('a zip of several disks');
-    for (const [key, full] of [['here', 0xffff], ['count', 0xffff], ['size', 0xffffffff], ['offset', 0xffffffff]]) {
+    for (const [key, full] of [['count', 0xffff], ['size', 0xffffffff], ['offset', 0xffffffff]]) {
       if (short[key] !== full && BigInt(short[key]) !== long[key]) broken('the end records contradict each other');
     }
     const disks = [view(locator).getUint32(4, true), wide.getUint32(16, true), wide.getUint32(20, true)];
     if (disks.some((disk) => disk !== 0) || view(locator).getUint32(16, true) > 1 || long.here !== long.count) broken('a zip of several disks');
     if (long.offset + long.size !== at) broken('the central directory does not end where the end records begin');
     place = { count: Number(long.count), size: Number(long.size), offset: Number(long.offset) };
-  } else if (needed && short.offset === 0xffffffff) {
-    broken('no zip64 end record, though the end record needs one');
   } else if (place.offset + place.size !== end.at) broken('the central directory does not end where the end record begins');
-  if (!zip64 && (short.disks[0] !== 0 || short.disks[1] !== 0 || short.here !== short.count)) broken('a zip of several disks');
   if (place.size > MAX_DIRECTORY) broken('the central directory is too long');
   return place;
 }
@@ -93,6 +92,8 @@ async function directory(source, end) {
   const bytes = await source.read(place.offset, place.size);
   const numbers = view(bytes);
   const entries = [];
+  // Local headers lie beside each other, and so have no more bytes than the file.
+  const room = { left: source.size };
   let at = 0;
   for (let i = 0; i < place.count; i++) {
     if (at + 46 > bytes.length || numbers.getUint32(at, true) !== 0x02014b50) broken('the central directory does not parse');
@@ -107,6 +108,7 @@ async function directory(source, end) {
       method: numbers.getUint16(at + 10, true),
       size, packed, offset,
       limit: place.offset,
+      room,
     });
     at = next;
   }
@@ -125,6 +127,8 @@ async function dataOf(source, entry, magic = false) {
   const [nameLength, extraLength] = [numbers.getUint16(26, true), numbers.getUint16(28, true)];
   const head = 30 + nameLength + extraLength;
   const start = entry.offset + head;
+  entry.room.left -= head;
+  if (entry.room.left < 0) broken('local headers that have more bytes than the file');
   if (start + entry.packed > entry.limit) broken('the data of an entry reach into the central directory');
   const whole = near.length >= head + 8 ? near : await source.peek(entry.offset, head + 8);
   if (binary(whole.subarray(30, 30 + nameLength)) !== entry.name) disagree('name');
@@ -190,20 +194,18 @@ async function sameBytes(a, b) {
   return true;
 }
 
-/** All of `found` are the same container, or the file is ambiguous (JF-ZIP-003). */
-async function one(found) {
+/** All of `found` are the same container, or the file is ambiguous (JF-ZIP-003). What lies in a file beside each other has no more bytes than it. */
+async function one(found, most) {
+  if (found.reduce((sum, { size }) => sum + size, 0) > most) broken('containers that have more bytes than the file');
   for (const other of found.slice(1)) if (!(await sameBytes(found[0], other))) bad('JF-ZIP-003', 'two different containers');
   return found[0];
 }
 
-/** The container the data begin with; all of the data where that cannot be told, for the container's own reader to complain of. */
+/** The container the data begin with: as long as its header says, whatever else that says, and no shorter than a header. */
 async function containerIn(data) {
-  try {
-    return new PartSource(data, 0, parseHeader(await data.peek(0, HEADER_LENGTH), data.size, false).totalLength);
-  } catch (error) {
-    if (!(error instanceof JellyError)) throw error;
-    return data;
-  }
+  const header = await data.peek(0, HEADER_LENGTH);
+  const said = header.length < HEADER_LENGTH ? 0n : view(header).getBigUint64(32);
+  return new PartSource(data, 0, said > data.size ? data.size : Math.min(data.size, Math.max(HEADER_LENGTH, Number(said))));
 }
 
 export async function findInZip(source) {
@@ -215,12 +217,15 @@ export async function findInZip(source) {
   }
   const entries = await directory(source, end);
   const listed = [];
-  for (const entry of entries.filter(({ name }) => name === ENTRY_NAME || name.endsWith(`/${ENTRY_NAME}`))) {
+  const ours = entries.filter(({ name }) => name === ENTRY_NAME || name.endsWith(`/${ENTRY_NAME}`));
+  const mostInflated = Math.max(MAX_ALL_INFLATED, MAX_RATIO * source.size);
+  if (ours.reduce((sum, { method, size }) => sum + (method === DEFLATED ? size : 0), 0) > mostInflated) bad('JF-ZIP-004', 'entries that inflate to too much');
+  for (const entry of ours) {
     if (entry.method !== STORED && entry.method !== DEFLATED) bad('JF-ZIP-002', 'an entry that is neither stored nor deflated');
     const data = await dataOf(source, entry);
     listed.push(entry.method === STORED ? data : await inflate(data, entry.size));
   }
-  if (listed.length > 0) return { form: 'entry', source: await one(listed), whole: true };
+  if (listed.length > 0) return { form: 'entry', source: await one(listed, mostInflated), whole: true };
   const tensors = [];
   const root = /^[^/]*\//.exec(entries[0]?.name ?? '')?.[0];
   for (const entry of root === undefined ? [] : entries) {
@@ -230,5 +235,5 @@ export async function findInZip(source) {
     if (data === null) continue;
     tensors.push(await containerIn(data));
   }
-  return tensors.length > 0 ? { form: 'tensor', source: await one(tensors), whole: true } : null;
+  return tensors.length > 0 ? { form: 'tensor', source: await one(tensors, source.size), whole: true } : null;
 }
