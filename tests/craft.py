@@ -8,10 +8,10 @@ from typing import Any
 
 import zstandard
 
-from jellyformat import blocks, container, manifest, msgpack
-from jellyformat.blocks import BlockWriter
-from jellyformat.container import DiffRecord, ObjectRecord, Record
-from jellyformat.model import (
+from jellyformat.format import blocks, diffs, manifest, msgpack
+from jellyformat.format import frames as container
+from jellyformat.format.blocks import BlockWriter
+from jellyformat.format.model import (
     STATE,
     Head,
     History,
@@ -22,8 +22,20 @@ from jellyformat.model import (
     Summary,
     Worktree,
 )
-from jellyformat.msgpack import Value
-from jellyformat.objects import BLOB, COMMIT, TREE, Leaf, build_trees, object_id
+from jellyformat.format.msgpack import Value
+from jellyformat.format.objects import (
+    BLOB,
+    COMMIT,
+    GITLINK,
+    TREE,
+    Leaf,
+    build_trees,
+    object_id,
+    parse_commit,
+    tree_fields,
+)
+from jellyformat.format.reach import named_by
+from jellyformat.format.records import DiffRecord, ObjectRecord, Record
 
 
 def frame(raw: bytes, **options: Any) -> bytes:
@@ -90,6 +102,31 @@ def assemble(parts: Manifest, records: list[Record], kind: str = STATE) -> bytes
     return blocks.assemble(parts, writer.close())
 
 
+def reached(parts: Manifest, records: list[Record]) -> list[Record]:
+    """Those of ``records`` whose objects the state reaches: others are in no good container (JF-REC-008)."""
+    contents: dict[bytes, tuple[int, bytes, Record]] = {}
+    for record in records:
+        if isinstance(record, ObjectRecord):
+            content = record.content
+        else:
+            content = diffs.apply(contents[record.base][1], record.ops)
+        contents[object_id(record.kind, content)] = record.kind, content, record
+    stack = [oid for _, state in parts.state.parts() for oid in named_by(state)]
+    found: set[bytes] = set()
+    while stack:
+        oid = stack.pop()
+        if oid in found or oid not in contents:
+            continue
+        found.add(oid)
+        kind, content, _ = contents[oid]
+        if kind == COMMIT:
+            head = parse_commit(content, 20)
+            stack += [head.tree, *head.parents]
+        elif kind == TREE:
+            stack += [oid for mode, _, oid in tree_fields(content, 20) if mode != GITLINK]
+    return [record for oid, (_, _, record) in contents.items() if oid in found]
+
+
 def change_value(data: bytes, change: Callable[[dict[str, Value]], None]) -> bytes:
     """A container whose manifest was changed as a msgpack value, hashes and lengths right again."""
     header = container.parse_header(data)
@@ -135,7 +172,7 @@ class Crafted:
         ]
         worktree = Worktree(tree=trees.root)
         parts = replace(self.parts, state=replace(self.parts.state, worktree=worktree))
-        return assemble(parts, records)
+        return assemble(parts, reached(parts, records))
 
 
 def crafted() -> Crafted:

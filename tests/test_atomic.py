@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import random
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jellyformat import atomic, fileio, journal, newfile
-from jellyformat.atomic import apply_plan, locked, recover, write_new_file
 from jellyformat.errors import Busy, NoFile, RefusedExists, RefusedHost, SystemFailure
-from jellyformat.host import Append, Copy, Plan, Rewrite, Truncate
-from jellyformat.journal import Journal, journal_path
+from jellyformat.files import change as atomic
+from jellyformat.files import journal, newfile, platform
+from jellyformat.files.change import apply_plan, locked, repair
+from jellyformat.files.journal import HostJournal, journal_path
+from jellyformat.files.newfile import write_new_file
+from jellyformat.files.plans import Append, Copy, Plan, Rewrite, Truncate
 
 OLD = bytes(range(256)) * 40
 ROOT = Path(__file__).parents[1]
@@ -133,7 +136,7 @@ def test_writes_are_in_order_and_synced(host: Path, monkeypatch: pytest.MonkeyPa
     host.write_bytes(OLD)
     broken_off(host, plan=ORDERED)
     calls.clear()
-    recover(host)
+    repair(host)
     way_back = [
         ("cut host", 10_000), ("sync host", 0), ("write host", 10_000), ("sync host", 0),
         ("write host", 10_008), ("sync host", 0), ("write host", 10_000), ("sync host", 0),
@@ -234,10 +237,10 @@ def test_symbolic_link(host: Path, tmp_path: Path) -> None:
 
 def test_hard_links(host: Path, tmp_path: Path) -> None:
     (tmp_path / "other").hardlink_to(host)
-    apply_plan(host, APPEND)
-    assert (tmp_path / "other").read_bytes() == model(OLD, APPEND)
-    with pytest.raises(RefusedHost, match="hard links"):
-        apply_plan(host, Rewrite((b"new",)))
+    for plan in (APPEND, Truncate(3), Rewrite((b"new",))):
+        with pytest.raises(RefusedHost, match="hard links"):
+            apply_plan(host, plan)
+    assert host.read_bytes() == OLD
     assert host.samefile(tmp_path / "other")
     apply_plan(host, Rewrite((b"new",)), out=tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"new"
@@ -299,7 +302,7 @@ def test_changed_while_it_is_appended_to(
 
     def meanwhile(fd: int) -> None:
         nonlocal calls
-        fileio.sync(fd)
+        platform.sync(fd)
         calls += 1
         if calls != 1:
             return
@@ -313,7 +316,7 @@ def test_changed_while_it_is_appended_to(
                 file.seek(0, os.SEEK_END if change == "behind" else os.SEEK_SET)
                 file.write(b"theirs")
 
-    monkeypatch.setattr("jellyformat.inplace.sync", meanwhile)
+    monkeypatch.setattr("jellyformat.files.inplace.sync", meanwhile)
     with pytest.raises(Busy, match="somebody else wrote") as caught:
         apply_plan(host, Append(len(OLD), ((len(OLD), b"ours" * 10),), len(OLD) + 40))
     assert "was not touched" in (caught.value.hint or "")
@@ -329,7 +332,7 @@ def test_changed_while_it_is_appended_to(
     assert found == expected[change]
     assert names(tmp_path) == ([] if change == "gone" else ["model.pt"])
     if change != "gone":
-        assert recover(host) is None
+        assert repair(host) is None
         assert host.read_bytes() == found
 
 
@@ -473,13 +476,13 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(SystemFailure, match="not a regular file"), locked(tmp_path / "fifo"):
         pass
     with pytest.raises(NoFile):
-        recover(tmp_path / "none")
+        repair(tmp_path / "none")
 
 
 HOLD = """
 import sys
 from pathlib import Path
-from jellyformat.atomic import locked
+from jellyformat.files.change import locked
 with locked(Path(sys.argv[1]), write=sys.argv[2] == "write"):
     print("locked", flush=True)
     sys.stdin.read()
@@ -528,7 +531,7 @@ def test_forked_process_does_not_hold_the_lock(host: Path) -> None:
 def broken_off(host: Path, steps: int = 2, plan: Append = APPEND) -> Path:
     """As a process leaves it that dies after some writes."""
     with locked(host) as opened:
-        book = Journal.begin(opened.target, opened.fd, plan.keep, plan.back)
+        book = HostJournal.begin(opened.target, opened.fd, plan.keep, plan.back)
         for offset, data in plan.writes[:steps]:
             os.pwrite(opened.fd, data, offset)
         book.close()
@@ -539,12 +542,12 @@ def test_recover(host: Path, tmp_path: Path) -> None:
     path = broken_off(host)
     assert host.read_bytes() != OLD
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    done = recover(host)
+    done = repair(host)
     assert done is not None
     assert "broken off" in done
     assert host.read_bytes() == OLD
     assert names(tmp_path) == ["model.pt"]
-    assert recover(host) is None
+    assert repair(host) is None
 
 
 @pytest.mark.parametrize("write", [True, False])
@@ -552,14 +555,14 @@ def test_next_command_recovers(host: Path, write: bool) -> None:
     broken_off(host)
     with locked(host, write=write) as opened:
         assert opened.source.read_at(0, 1 << 20) == OLD
-        assert (opened.healed is not None) == write
+        assert (opened.repaired is not None) == write
 
 
 @pytest.mark.parametrize("plan", [APPEND, ORDERED], ids=["any order", "ordered"])
 def test_recover_of_a_long_tail(host: Path, plan: Append, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "_PIECE", 7)
     broken_off(host, 3, plan)
-    recover(host)
+    repair(host)
     assert host.read_bytes() == OLD
 
 
@@ -570,7 +573,7 @@ def test_torn_journal(host: Path, plan: Append) -> None:
     whole, now = path.read_bytes(), host.read_bytes()
     for length in [*range(0, len(whole), 11), len(whole) - 1]:
         path.write_bytes(whole[:length])
-        done = recover(host)
+        done = repair(host)
         assert done is not None
         assert "never finished" in done
         assert host.read_bytes() == now
@@ -579,13 +582,13 @@ def test_torn_journal(host: Path, plan: Append) -> None:
         if place == 8:
             continue  # the version, below
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        recover(host)
+        repair(host)
         assert host.read_bytes() == now
     path.write_bytes(whole + b"\0")
-    recover(host)
+    repair(host)
     assert host.read_bytes() == now
     path.write_bytes(whole)
-    recover(host)
+    repair(host)
     assert host.read_bytes() == OLD
 
 
@@ -594,7 +597,7 @@ def test_journal_of_a_later_version(host: Path) -> None:
     whole, now = path.read_bytes(), host.read_bytes()
     path.write_bytes(whole[:8] + b"\4" + whole[9:])
     with pytest.raises(RefusedHost, match="later version"):
-        recover(host)
+        repair(host)
     assert path.exists()
     assert host.read_bytes() == now
 
@@ -603,7 +606,7 @@ def test_journal_that_is_done(host: Path) -> None:
     path = broken_off(host, 3)
     now = host.read_bytes()
     path.write_bytes(path.read_bytes()[:-1] + b"\1")
-    done = recover(host)
+    done = repair(host)
     assert done is not None
     assert "completed" in done
     assert host.read_bytes() == now
@@ -622,7 +625,7 @@ def test_host_replaced_after_the_crash(host: Path, tmp_path: Path, how: str) -> 
         (tmp_path / "n").replace(host)
     else:
         host.write_bytes(new)
-    done = recover(host)
+    done = repair(host)
     assert done is not None
     assert "replaced" in done
     assert host.read_bytes() == new
@@ -632,11 +635,11 @@ def test_host_replaced_after_the_crash(host: Path, tmp_path: Path, how: str) -> 
 def test_journal_of_a_living_process(host: Path, tmp_path: Path) -> None:
     """The host was renamed over while another process changes the old one: its journal stays."""
     with locked(host) as opened:
-        book = Journal.begin(opened.target, opened.fd, APPEND.keep)
+        book = HostJournal.begin(opened.target, opened.fd, APPEND.keep)
         (tmp_path / "n").write_bytes(b"new")
         (tmp_path / "n").replace(host)
         with pytest.raises(Busy):
-            recover(host)
+            repair(host)
         assert book.path.exists()
         book.remove()
     assert names(tmp_path) == ["model.pt"]
@@ -644,7 +647,7 @@ def test_journal_of_a_living_process(host: Path, tmp_path: Path) -> None:
 
 def test_another_journal_is_not_removed(host: Path) -> None:
     with locked(host) as opened:
-        book = Journal.begin(opened.target, opened.fd, APPEND.keep)
+        book = HostJournal.begin(opened.target, opened.fd, APPEND.keep)
         book.path.unlink()
         book.path.write_bytes(b"another")
         book.remove()
@@ -652,7 +655,7 @@ def test_another_journal_is_not_removed(host: Path) -> None:
 
 
 def test_host_replaced_just_before_it_is_locked(host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, new = fileio.lock, tmp_path / "n"
+    lock, new = platform.lock, tmp_path / "n"
     new.write_bytes(b"new")
 
     def replace_first(fd: int, *, shared: bool = False) -> bool:
@@ -680,19 +683,53 @@ def test_journal_that_is_not_ours(host: Path, tmp_path: Path) -> None:
     now = host.read_bytes()
     path.replace(tmp_path / "planted")
     path.symlink_to("planted")
-    with pytest.raises(SystemFailure):
-        recover(host)
-    assert host.read_bytes() == now
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(SystemFailure):
-        recover(host)
-    path.rmdir()
-    os.mkfifo(path)
-    assert recover(host) is None
-    with pytest.raises(Busy, match="in the way"):
-        apply_plan(host, APPEND)
-    assert host.read_bytes() == now
+    others: dict[str, Callable[[], object]] = {
+        "link": lambda: None,
+        "directory": path.mkdir,
+        "FIFO": lambda: os.mkfifo(path),
+        "second name": lambda: path.hardlink_to(tmp_path / "planted"),
+        "somebody's notes": lambda: path.write_bytes(b"notes of mine"),
+    }
+    for kind, make in others.items():
+        make()
+        assert repair(host) is None, kind
+        with pytest.raises(Busy, match="in the way"):
+            apply_plan(host, APPEND)
+        assert host.read_bytes() == now
+        path.rmdir() if kind == "directory" else path.unlink()
+
+
+def test_journal_made_to_do_harm(host: Path) -> None:
+    """It has the number of the host and a right checksum, but its writes lie before the end of the host's own bytes,
+    or say that they are longer than anything."""
+    broken_off(host, plan=ORDERED)
+    path, now = journal_path(host), host.read_bytes()
+    fields = journal._HEAD.unpack(path.read_bytes()[: journal._HEAD.size])
+    for place, length in ((0, 4), (fields[3] - 1, 4), (fields[3], 1 << 60), ((1 << 64) - 1, 4)):
+        content = journal._HEAD.pack(*fields) + journal._WRITE.pack(place, length) + b"evil"
+        path.write_bytes(content + hashlib.sha256(content).digest() + b"\0")
+        done = repair(host)
+        assert done is not None
+        assert "never finished" in done
+        assert host.read_bytes() == now
+
+
+def test_journal_without_end(host: Path, tmp_path: Path) -> None:
+    """Of another file, or larger than any: it is not read to its end."""
+    path = broken_off(host)
+    head, now = path.read_bytes()[: journal._HEAD.size], host.read_bytes()
+    for inode, size in ((1, journal.LIMIT), (host.stat().st_ino, 1 << 43)):
+        fields = list(journal._HEAD.unpack(head))
+        fields[2], fields[4] = inode, fields[3] + size - journal._HEAD.size - journal._FOOT
+        with path.open("wb") as file:
+            file.write(journal._HEAD.pack(*fields))
+            try:
+                file.truncate(size)
+            except OSError:
+                pytest.skip("this filesystem has no such large files")
+        done = repair(host)
+        assert host.read_bytes() == now
+        assert (done is None) == (size > journal.LIMIT)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -700,7 +737,7 @@ def test_journal_of_another_user(host: Path) -> None:
     path = broken_off(host)
     now = host.read_bytes()
     os.chown(path, 1234, 1234)
-    assert recover(host) is None
+    assert repair(host) is None
     assert host.read_bytes() == now
     assert path.exists()
 
@@ -750,9 +787,10 @@ def test_rolling_back_fails_too(host: Path, tmp_path: Path, monkeypatch: pytest.
         patch.setattr(os, "fsync", fail)
         with pytest.raises(SystemFailure, match="half changed") as caught:
             apply_plan(host, APPEND)
-    assert f"python -m jellyformat fix {host}" in (caught.value.hint or "")
+    assert f'jellyformat.fix("{host}")' in str(caught.value)
+    assert f"jelly fix {host}" in str(caught.value.to_json()["hint"])
     assert journal_path(host).exists()
-    recover(host)
+    repair(host)
     assert host.read_bytes() == OLD
     assert names(tmp_path) == ["model.pt"]
 
@@ -760,9 +798,9 @@ def test_rolling_back_fails_too(host: Path, tmp_path: Path, monkeypatch: pytest.
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from jellyformat.atomic import apply_plan
+from jellyformat.files.change import apply_plan
 from jellyformat.errors import SystemFailure
-from jellyformat.host import Append
+from jellyformat.files.plans import Append
 resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, 15_000))
 try:
     apply_plan(Path(sys.argv[1]), Append(9_000, ((9_000, b"n" * 10_000),), 19_000))
@@ -789,7 +827,7 @@ def test_temporary_files_of_the_dead_are_swept(host: Path, tmp_path: Path) -> No
     for other in others:
         other.write_bytes(b"")
     with newfile.temporary(host, 0o600) as (_, living):
-        recover(host)
+        repair(host)
         assert living.exists()
     assert not dead.exists()
     assert not second_name.exists()
@@ -804,6 +842,6 @@ def test_temporary_files_of_the_dead_are_swept(host: Path, tmp_path: Path) -> No
 
 def test_import_is_light() -> None:
     heavy = ("numpy", "torch", "rich", "pygit2", "click")
-    code = f"import sys, jellyformat.atomic; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, jellyformat.files.change; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import craft
+import plain
 import pytest
 from gitrepo import git
 from states import STATES
@@ -16,10 +17,10 @@ from states import git as git_of_states
 from test_story import jelly
 
 import jellyformat
-from jellyformat.bundles import Bundle
 from jellyformat.errors import RefusedBundle, RefusedPath
-from jellyformat.model import Provenance
-from jellyformat.objects import BLOB, Leaf, object_id
+from jellyformat.exports.bundle import Bundle
+from jellyformat.format.model import Provenance
+from jellyformat.format.objects import BLOB, Leaf, object_id
 
 CLONE = ("-c", "transfer.fsckObjects=true", "clone", "-q")
 STASHED = (
@@ -242,7 +243,7 @@ def test_times_beyond_the_calendar(tmp_path: Path) -> None:
 
 def test_the_command(repository: Path, tmp_path: Path) -> None:
     file = repository / "model.bin"
-    file.write_bytes(b"\0\1\2" * 50)
+    file.write_bytes(plain.npy(range(50)))
     jelly(repository, "embed", "model.bin")
     said = jelly(repository, "extract", "model.bin", "--bundle", "-o", "x.bundle").stdout
     assert b"--prerequisites" in said

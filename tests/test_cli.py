@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import plain
 import pytest
 from gitrepo import git
 from test_story import jelly
@@ -35,8 +36,8 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_the_system_says_no(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
-    jelly(tmp_path, "show", "directory", code=5)
-    jelly(tmp_path, "verify", "directory", code=5)
+    jelly(tmp_path, "show", "directory", code=3)
+    jelly(tmp_path, "verify", "directory", code=3)
 
 
 def test_verify_many(repository: Path) -> None:
@@ -56,8 +57,8 @@ def test_verify_many(repository: Path) -> None:
 def test_replace_never_takes_a_checkpoint_away(repository: Path) -> None:
     """Neither FILE itself, nor another that was named by mistake: only what such a command writes."""
     model, other = repository / "model.bin", repository / "other.bin"
-    model.write_bytes(b"\0\1\2" * 50)
-    other.write_bytes(b"\0\1\2" * 70)
+    model.write_bytes(plain.npy(range(50)))
+    other.write_bytes(plain.npy(range(70)))
     jelly(repository, "embed", "model.bin")
     before = model.read_bytes(), other.read_bytes()
     for name in ("model.bin", "other.bin"):
@@ -137,7 +138,7 @@ def test_diff_against_a_directory(repository: Path, tmp_path: Path) -> None:
     assert jelly(tmp_path, "diff", "x.jelly", "project").stdout == b""
     (repository / "model.py").write_text("hidden = 32\n")
     found = json.loads(jelly(tmp_path, "diff", "x.jelly", "project", "--json").stdout)
-    assert found == [{"change": "M", "path": "model.py"}]
+    assert found == [{"version": 1, "change": "M", "path": "model.py"}]
     jelly(tmp_path, "export", "x.jelly", "plain")
     assert jelly(tmp_path, "diff", "x.jelly", "plain").stdout == b""
     assert jelly(tmp_path, "diff", "x.jelly", "plain", "--stat").stdout == b""
@@ -149,17 +150,23 @@ def test_log(repository: Path, tmp_path: Path) -> None:
         (repository / "model.py").write_text(f"hidden = {hidden}\n")
         (runs / str(number)).mkdir(parents=True)
         file = runs / str(number) / "model.bin"
-        file.write_bytes(b"\0\1\2" * 50)
+        file.write_bytes(plain.npy(range(50)))
         jelly(repository, "embed", str(file))
     (runs / "other.txt").write_text("no checkpoint")
     (runs / "broken.bin").write_bytes(file.read_bytes()[:-100] + file.read_bytes()[-99:])
-    found = json.loads(jelly(tmp_path, "log", "runs", "--json").stdout)
+    done = jelly(tmp_path, "log", "runs", "--json", code=1)
+    *found, broken = json.loads(done.stdout)
+    assert (broken["file"], broken["damaged"]["class"]) == ("runs/broken.bin", "corrupt.locator")
+    assert b"runs/broken.bin: " in done.stderr
+    assert b"1 file without a snapshot" in done.stderr
     assert [Path(entry["file"]).parent.name for entry in found] == ["0", "1", "2"]
-    assert [entry["changes"] for entry in found] == [None, [], [{"change": "M", "path": "model.py"}]]
-    text = jelly(tmp_path, "log", "runs").stdout.decode()
-    assert text.count("●") == 3
-    assert "same files" in text
-    assert "M model.py" in text
+    assert [entry["changes"] for entry in found] == [None, None, None]  # each is in a run of its own
+    assert [entry["since"] for entry in found] == [None, "runs/0/model.bin", "runs/1/model.bin"]
+    (edit,) = found[2]["edits"]
+    assert (found[1]["edits"], edit["path"], edit["text"]) == ([], "model.py", "hidden: 16 → 32")
+    lines = jelly(tmp_path, "log", "runs", code=1).stdout.decode().splitlines()
+    assert [line.split("\t")[1] for line in lines] == [f"runs/{number}/model.bin" for number in range(3)]
+    assert ["model.py" in line for line in lines] == [False, False, True]
 
 
 def test_nothing_of_a_snapshot_reaches_the_terminal_raw(repository: Path, tmp_path: Path) -> None:
@@ -197,11 +204,12 @@ def test_show_stays_light(repository: Path) -> None:
     (repository / "x.bin").write_bytes(b"\x00\x01\x02")
     jelly(repository, "embed", "x.bin")
     code = (
-        "import sys, runpy; sys.argv = ['jellyformat', 'show', 'x.bin']\n"
+        "import sys, runpy, zstandard; sys.argv = ['jellyformat', 'show', 'x.bin']\n"
+        "before = set(sys.modules)\n"  # up to Python 3.10, zstandard has the module platform import subprocess
         "try: runpy.run_module('jellyformat', run_name='__main__')\n"
         "except SystemExit as end: assert not end.code, end.code\n"
-        "heavy = {'torch', 'numpy', 'rich', 'pygit2', 'safetensors', 'subprocess', 'jellyformat.capture'}\n"
-        "heavy &= set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'rich', 'pygit2', 'safetensors', 'subprocess', 'jellyformat.capture.capture'}\n"
+        "heavy &= set(sys.modules) - before\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], cwd=repository, check=True, capture_output=True)

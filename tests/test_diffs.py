@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jellyformat import diffs, limits
 from jellyformat.errors import BadDiff, SizeLimit
+from jellyformat.format import diffs, limits
 
 lines = st.lists(
     st.sampled_from([b"\n", b"a\n", b"some line\n", b"another line here\n", b"x" * 40, b"\r\n"]), max_size=60

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import craft
+import plain
 import pytest
 from test_story import jelly
 
 import jellyformat
-from jellyformat.msgpack import Value
-from jellyformat.requirements import requirements
+from jellyformat.exports.requirements import requirements
+from jellyformat.format.msgpack import Value
 
 PACKAGES: list[Value] = [
     ["numpy", "2.4.6", None],
@@ -103,7 +104,7 @@ def test_nothing_noted(repository: Path, tmp_path: Path) -> None:
     assert json.loads(jelly(tmp_path, "env", "x.jelly", "--json", code=3).stdout)["error"]["class"] == (
         "absent.environment"
     )
-    (tmp_path / "bare.bin").write_bytes(b"\0\1\2" * 50)
+    (tmp_path / "bare.bin").write_bytes(plain.npy(range(50)))
     jelly(tmp_path, "env", "bare.bin", code=3)
     jelly(tmp_path, "env", "x.jelly", "--format", "requirements", "--json", code=2)
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import craft
+import plain
 import pytest
 from gitrepo import git
 from states import STATES
@@ -16,7 +17,7 @@ from states import git as git_of_states
 from test_story import jelly
 
 import jellyformat
-from jellyformat.objects import BLOB, Leaf, object_id
+from jellyformat.format.objects import BLOB, Leaf, object_id
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def model(repository: Path) -> Path:
     """A checkpoint with a snapshot, in its repository."""
     file = repository / "model.bin"
-    file.write_bytes(b"\0\1\2" * 50)
+    file.write_bytes(plain.npy(range(50)))
     jellyformat.embed(file, jellyformat.snapshot(repository, carriers=[file]))
     return file
 
@@ -116,6 +117,7 @@ def test_fetch_into_a_shallow_repository(repository: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "name", ["sha256", "detached", "unborn_with_files", "merge_conflict", "bare", "submodule_dirty"]
 )
+@pytest.mark.slow
 def test_states(name: str, tmp_path: Path, temporary: Path) -> None:
     repo = tmp_path / "repo"
     STATES[name](repo)
@@ -291,13 +293,13 @@ def test_an_interrupt_is_for_git_to_handle(model: Path, temporary: Path) -> None
 def test_a_signal_before_git_was_run(temporary: Path, tmp_path: Path) -> None:
     code = f"""
 import os, signal
-from jellyformat import gitrun
-write = gitrun._write
+from jellyformat.exports import rungit
+write = rungit._write
 def slow(*args):
     write(*args)
     os.kill(os.getpid(), signal.SIGTERM)
-gitrun._write = slow
-gitrun.run_git({str(tmp_path / "x.jelly")!r}, ["log"])
+rungit._write = slow
+rungit.run_git({str(tmp_path / "x.jelly")!r}, ["log"])
 """
     (tmp_path / "x.jelly").write_bytes(craft.assemble(*craft.good()))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

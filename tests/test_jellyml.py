@@ -11,8 +11,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import plain
 import pytest
-import torch
 from gitrepo import git
 from states import STATES
 from states import git as git_of_states
@@ -21,8 +21,8 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat import errors
-from jellyformat.jellyml import convert, parse_bundle
-from jellyformat.objects import BLOB, COMMIT, TREE, object_id
+from jellyformat.compat.jellyml import convert, parse_bundle
+from jellyformat.format.objects import BLOB, COMMIT, TREE, object_id
 
 KEY = "jellyml_code_snapshot"
 MESSAGE = "jellyml_snapshot_at_2026-01-02-01234567-89ab-cdef-0123-456789abcdef"
@@ -54,17 +54,27 @@ def record(repository: Path, scratch: Path) -> bytes:
 
 
 def checkpoint(path: Path, data: bytes) -> Path:
-    """A file as `torch.save` makes it, with the snapshot in the saved object."""
+    """A file laid out as `torch.save` does, with the snapshot among its tensors."""
+    plain.save_torch(path, plain.float32(range(1000)), data, bytes(12))
+    return path
+
+
+def torch_checkpoint(path: Path, data: bytes) -> Path:
+    """A file that `torch.save` makes, with the snapshot in the saved object."""
+    import torch
+
     tensor = torch.frombuffer(bytearray(data), dtype=torch.uint8)
     torch.save({"weights": torch.arange(1000.0), KEY: tensor, "more": torch.zeros(3)}, path)
     return path
 
 
-@pytest.fixture
-def model(repository: Path, tmp_path: Path) -> Path:
-    return checkpoint(tmp_path / "model.pt", record(repository, tmp_path))
+@pytest.fixture(params=[checkpoint, pytest.param(torch_checkpoint, marks=pytest.mark.framework)])
+def model(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> Path:
+    made: Path = request.param(tmp_path / "model.pt", record(repository, tmp_path))
+    return made
 
 
+@pytest.mark.slow
 def test_every_reading_command(model: Path, repository: Path, tmp_path: Path) -> None:
     before = model.read_bytes()
     commit = git(repository, "rev-parse", "HEAD").decode().strip()
@@ -120,7 +130,6 @@ def test_the_file_keeps_what_it_has(model: Path, repository: Path, tmp_path: Pat
     old = jellyformat.open(model).snapshot_id
     jelly(repository, "embed", str(model), "--replace")
     assert jellyformat.open(model).form == "listed"
-    assert torch.load(model, weights_only=True)["weights"][7] == 7
     jelly(tmp_path, "strip", "model.pt")
     assert model.read_bytes() == before
     # in our own form, from now on
@@ -130,6 +139,16 @@ def test_the_file_keeps_what_it_has(model: Path, repository: Path, tmp_path: Pat
     shutil.copy(model, repository / "old.pt")
     with jellyformat.snapshot(repository).open() as box:
         assert b"old.pt" in box.manifest.ignored
+
+
+@pytest.mark.framework
+def test_torch_loads_what_has_both(repository: Path, tmp_path: Path) -> None:
+    import torch
+
+    model = torch_checkpoint(tmp_path / "model.pt", record(repository, tmp_path))
+    jelly(repository, "embed", str(model), "--replace")
+    assert jellyformat.open(model).form == "listed"
+    assert torch.load(model, weights_only=True)["weights"][7] == 7
 
 
 @pytest.mark.parametrize(
@@ -155,6 +174,7 @@ def test_states(name: str, tmp_path: Path) -> None:
         assert box.to_bytes() == jellyformat.load(file).data
 
 
+@pytest.mark.framework
 @pytest.mark.skipif(importlib.util.find_spec("jellyml") is None, reason="pip install --no-deps jellyml==1.0.0")
 def test_what_jellyml_itself_writes(repository: Path, tmp_path: Path) -> None:
     by_hand = jellyformat.open(checkpoint(tmp_path / "hand.pt", record(repository, tmp_path)))
@@ -294,11 +314,10 @@ def test_every_byte_counts() -> None:
 
 def test_two_snapshots(tmp_path: Path) -> None:
     one, two = made({b"a": b"b"}), made({b"a": b"c"})
-    tensors = [torch.frombuffer(bytearray(data), dtype=torch.uint8) for data in (one, two, one)]
-    torch.save({"one": tensors[0], "two": tensors[1]}, tmp_path / "x.pt")
+    plain.save_torch(tmp_path / "x.pt", one, two)
     with pytest.raises(errors.BadHost):
         jellyformat.open(tmp_path / "x.pt")
-    torch.save({"one": tensors[0], "two": tensors[2]}, tmp_path / "x.pt")
+    plain.save_torch(tmp_path / "x.pt", one, one)
     assert jellyformat.open(tmp_path / "x.pt").read("a") == b"b"
 
 
@@ -330,11 +349,11 @@ def test_missing_history_is_not_passed_over(tmp_path: Path) -> None:
 
 
 def test_reading_other_files_does_not_import_it(tmp_path: Path) -> None:
-    torch.save({"w": torch.zeros(3)}, tmp_path / "x.pt")
+    plain.save_torch(tmp_path / "x.pt", bytes(12))
     code = (
         "import sys, jellyformat\n"
         "try: jellyformat.open('x.pt')\n"
         "except jellyformat.JellyError as error: assert error.exit_code == 3\n"
-        "assert not {'jellyformat.jellyml', 'jellyformat.collect', 'torch'} & set(sys.modules)"
+        "assert not {'jellyformat.compat.jellyml', 'jellyformat.format.collect', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

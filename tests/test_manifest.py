@@ -10,12 +10,12 @@ from craft import assemble, change_value, crafted
 from test_container import check
 
 from jellyformat import errors
-from jellyformat.container import ObjectRecord
-from jellyformat.manifest import is_ref
-from jellyformat.model import Conflict, Head, Nested, Omitted, Operation, State, Worktree
-from jellyformat.objects import BLOB, COMMIT, EXECUTABLE, GITLINK, REGULAR, Leaf, object_id
-from jellyformat.reader import Container
-from jellyformat.source import BytesSource
+from jellyformat.format.container import Container
+from jellyformat.format.manifest import is_ref
+from jellyformat.format.model import Conflict, Head, Index, Nested, Omitted, Operation, State, Worktree
+from jellyformat.format.objects import BLOB, COMMIT, EXECUTABLE, GITLINK, REGULAR, Leaf, object_id
+from jellyformat.format.records import ObjectRecord
+from jellyformat.format.source import BytesSource
 
 OID = bytes(20)
 NEW = object_id(BLOB, b"new\n")
@@ -53,6 +53,7 @@ MAPS = [
     ("history",),
     ("provenance",),
     ("state",),
+    ("state", "facts"),
     ("state", "head"),
     ("state", "index"),
     ("state", "worktree"),
@@ -74,11 +75,19 @@ def test_maps_are_closed(path: tuple[Any, ...]) -> None:
         with pytest.raises(errors.FormatError) as caught:
             check(change_value(good(), lambda value, key=key: at(value, path).pop(key)))  # type: ignore[misc]
         assert caught.value.requirement == "JF-MAN-001"
-    with pytest.raises(errors.BadManifest):
-        check(change_value(good(), lambda value: at(value, path).update(more=1)))
+    more = change_value(good(), lambda value: at(value, path).update(more=1))
+    if path in OPEN:
+        check(more)
+    else:
+        with pytest.raises(errors.BadManifest):
+            check(more)
 
+
+OPEN = (("provenance",), ("state", "facts"))
 
 ALLOWED = {
+    ("facts", dict),
+    ("prefix", type(None)),
     ("environment", dict),
     ("extensions", dict),
     ("tool", str),
@@ -287,7 +296,7 @@ def test_a_tree_that_calls_a_commit_a_file() -> None:
 
 def test_a_tree_bomb_is_counted() -> None:
     """Ten levels of ten times the same directory: ten thousand million files, in a few hundred bytes."""
-    from jellyformat.objects import DIRECTORY, TREE, TreeEntry, format_tree
+    from jellyformat.format.objects import DIRECTORY, TREE, TreeEntry, format_tree
 
     base = crafted()
     content = format_tree([TreeEntry(REGULAR, b"f", NEW)])
@@ -300,7 +309,9 @@ def test_a_tree_bomb_is_counted() -> None:
     from dataclasses import replace
 
     worktree = Worktree(tree=object_id(TREE, content))
-    data = assemble(replace(base.parts, state=replace(base.parts.state, worktree=worktree)), records)
+    assert base.parts.state.worktree is not None
+    index = Index(tree=base.parts.state.worktree.tree)
+    data = assemble(replace(base.parts, state=replace(base.parts.state, index=index, worktree=worktree)), records)
     with pytest.raises(errors.CountLimit):
         check(data)
 
@@ -332,12 +343,14 @@ def test_no_refs(name: bytes) -> None:
 def test_entries_of_empty_trees() -> None:
     from dataclasses import replace
 
-    from jellyformat.objects import DIRECTORY, TREE, TreeEntry, format_tree
+    from jellyformat.format.objects import DIRECTORY, TREE, TreeEntry, format_tree
 
     base = crafted()
     root = format_tree([TreeEntry(DIRECTORY, b"empty", object_id(TREE, b"")), TreeEntry(REGULAR, b"f", NEW)])
     records = [*base.records, ObjectRecord(TREE, b""), ObjectRecord(TREE, root)]
-    parts = replace(base.parts, state=replace(base.parts.state, worktree=Worktree(tree=object_id(TREE, root))))
+    assert base.parts.state.worktree is not None
+    index, worktree = Index(tree=base.parts.state.worktree.tree), Worktree(tree=object_id(TREE, root))
+    parts = replace(base.parts, state=replace(base.parts.state, index=index, worktree=worktree))
     with pytest.raises(errors.BadObject) as caught:
         check(assemble(parts, records))
     assert caught.value.requirement == "JF-OBJ-005"

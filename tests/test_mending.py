@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from jellyformat import newfile
-from jellyformat.atomic import locked
 from jellyformat.errors import Busy, NoFile
-from jellyformat.host import Append
-from jellyformat.journal import Journal, journal_path
-from jellyformat.mending import Left, mend_files
+from jellyformat.files import newfile
+from jellyformat.files.change import locked
+from jellyformat.files.journal import HostJournal, journal_path
+from jellyformat.files.plans import Append
+from jellyformat.fixing import Left, repair_files
 
 OLD = bytes(range(256)) * 40
 APPEND = Append(10_000, ((12_000, b"staged"), (10_000, b"container" * 100), (10_900, b"end")), 10_903)
 KILLED_SAVE = """
     import os, signal, sys
-    from jellyformat.saving import save_beside
+    from jellyformat.training.saving import save_beside
     def write(path):
         with open(path, "wb") as file:
             file.write(b"half a checkpoint")
@@ -38,7 +38,7 @@ def broken_off(host: Path) -> None:
     """A change of ``host`` that stopped half way."""
     host.write_bytes(OLD)
     with locked(host) as opened:
-        book = Journal.begin(opened.target, opened.fd, APPEND.keep)
+        book = HostJournal.begin(opened.target, opened.fd, APPEND.keep)
         for offset, data in APPEND.writes[:2]:
             os.pwrite(opened.fd, data, offset)
         book.close()
@@ -67,36 +67,36 @@ def test_half_done_change(tmp_path: Path) -> None:
     half = host.read_bytes()
     assert half != OLD
     for place in (host, tmp_path):
-        found = mend_files(place, dry_run=True)
+        found = repair_files(place, dry_run=True)
         assert told(found) == [("model.pt", True)]
         assert "broken off" in found[0].what
         assert host.read_bytes() == half
         assert journal_path(host).exists()
     link = tmp_path / "last.pt"
     link.symlink_to("model.pt")
-    assert told(mend_files(link)) == [("model.pt", True)]
+    assert told(repair_files(link)) == [("model.pt", True)]
     assert host.read_bytes() == OLD
     assert names(tmp_path) == ["last.pt", "model.pt"]
-    assert mend_files(link) == []
-    assert mend_files(tmp_path) == []
+    assert repair_files(link) == []
+    assert repair_files(tmp_path) == []
 
 
 def test_killed_save(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     target = tmp_path / "below" / "model.pt"
     folder = killed_save(target)
-    (left,) = mend_files(target, dry_run=True)
+    (left,) = repair_files(target, dry_run=True)
     assert (left.path, left.mended) == (folder, True)
     assert "17 bytes" in left.what
     assert folder.exists()
     with pytest.raises(NoFile):
-        mend_files(target.with_name("other.pt"))
-    assert told(mend_files(tmp_path)) == [(folder.name, True)]
+        repair_files(target.with_name("other.pt"))
+    assert told(repair_files(tmp_path)) == [(folder.name, True)]
     assert names(target.parent) == []
 
 
 def test_the_next_save_removes_what_a_killed_one_left(tmp_path: Path) -> None:
-    from jellyformat.saving import save_beside
+    from jellyformat.training.saving import save_beside
 
     target = tmp_path / "model.pt"
     killed_save(target)
@@ -111,7 +111,7 @@ def test_a_living_save_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as saving:
         assert saving.stdout is not None
         assert saving.stdout.readline() == "saving\n"
-        assert mend_files(tmp_path) == []
+        assert repair_files(tmp_path) == []
         newfile.sweep_folders(tmp_path)
         saving.communicate("\n")
     assert saving.returncode == 0
@@ -125,7 +125,7 @@ def test_temporary_files(tmp_path: Path) -> None:
     stale = [
         ".model.pt.jelly-0123456789ab.tmp",
         ".gone.pt.jelly-0123456789ab.tmp",
-        ".model.pt.jelly.jelly-0123456789ab.tmp",  # of its sidecar
+        ".jelly.model.pt.jelly.jelly-0123456789ab.tmp",  # of its sidecar
     ]
     others = [".model.pt.jelly-xyz.tmp", "model.pt.jelly-0123456789ab.tmp", ".jelly-notes.tmp"]
     for name in stale + others:
@@ -133,9 +133,9 @@ def test_temporary_files(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / stale[0]).write_bytes(b"")
     with newfile.temporary(tmp_path / "new.pt", 0o600) as (_, living):
-        assert told(mend_files(tmp_path, dry_run=True)) == [(name, True) for name in sorted(stale)]
-        assert told(mend_files(host)) == [(stale[0], True), (stale[2], True)]
-        assert told(mend_files(tmp_path)) == [(stale[1], True)]
+        assert told(repair_files(tmp_path, dry_run=True)) == [(name, True) for name in sorted(stale)]
+        assert told(repair_files(host)) == [(stale[2], True), (stale[0], True)]
+        assert told(repair_files(tmp_path)) == [(stale[1], True)]
         assert living.exists()
     assert names(tmp_path) == sorted([".git", "model.pt", *others])
     assert names(tmp_path / ".git") == [stale[0]]
@@ -146,18 +146,18 @@ def test_journal_without_its_file(tmp_path: Path) -> None:
     host, elsewhere = tmp_path / "model.pt", tmp_path / "moved.pt"
     broken_off(host)
     host.rename(elsewhere)
-    (left,) = mend_files(tmp_path)
+    (left,) = repair_files(tmp_path)
     assert (left.path, left.mended) == (journal_path(host), False)
     assert journal_path(host).exists(), "it is what the file can be mended with"
     elsewhere.rename(host)
-    assert told(mend_files(tmp_path)) == [("model.pt", True)]
+    assert told(repair_files(tmp_path)) == [("model.pt", True)]
     assert host.read_bytes() == OLD
 
 
 def test_long_names(tmp_path: Path) -> None:
     host = tmp_path / ("m" * 250)
     broken_off(host)
-    assert told(mend_files(tmp_path)) == [(host.name, True)]
+    assert told(repair_files(tmp_path)) == [(host.name, True)]
     assert host.read_bytes() == OLD
 
 
@@ -167,7 +167,7 @@ def test_somebody_at_work(tmp_path: Path) -> None:
     code = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from jellyformat.atomic import _open
+        from jellyformat.files.change import _open
         _open(Path(sys.argv[1]), Path(sys.argv[1]), True)
         print(1, flush=True)
         sys.stdin.read()
@@ -176,14 +176,14 @@ def test_somebody_at_work(tmp_path: Path) -> None:
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(Busy):
-            mend_files(host)
-        assert told(mend_files(tmp_path)) == [("model.pt", False)]
+            repair_files(host)
+        assert told(repair_files(tmp_path)) == [("model.pt", False)]
         other.communicate()
-    assert told(mend_files(tmp_path)) == [("model.pt", True)]
+    assert told(repair_files(tmp_path)) == [("model.pt", True)]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(NoFile):
-        mend_files(tmp_path / "missing.pt")
+        repair_files(tmp_path / "missing.pt")
     with pytest.raises(NoFile):
-        mend_files(tmp_path / "missing" / "model.pt")
+        repair_files(tmp_path / "missing" / "model.pt")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jellyformat import msgpack
 from jellyformat.errors import BadMsgpack, DepthLimit, JellyError
+from jellyformat.format import msgpack
 
 values = st.recursive(
     st.none()

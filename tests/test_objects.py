@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jellyformat.errors import BadObject, PathLimit, UnsafePath
-from jellyformat.objects import (
+from jellyformat.format.objects import (
     BLOB,
     COMMIT,
     Leaf,

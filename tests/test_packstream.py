@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import STATES, git
 
-from jellyformat import packstream
+from jellyformat.compat import packstream
+from jellyformat.compat.packstream import PackStream
 from jellyformat.errors import BadHost, CountLimit, SizeLimit
-from jellyformat.gitwrite import make_pack
-from jellyformat.objects import BLOB, COMMIT, KIND_NAMES, TREE, object_id
-from jellyformat.packstream import PackStream
+from jellyformat.format.objects import BLOB, COMMIT, KIND_NAMES, TREE, object_id
+from jellyformat.git.write import make_pack
 
 BASE = b"line of a file\n" * 40
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jellyformat.errors import PathLimit, UnsafePath
-from jellyformat.paths import check_path, is_portable, is_unsafe, not_portable, show_name
+from jellyformat.format.paths import Outermost, check_path, is_portable, is_unsafe, not_portable, show_name
 
 UNSAFE = [
     b"",
@@ -103,3 +103,14 @@ def test_what_is_shown_holds_no_control(name: bytes) -> None:
 def test_shown_as_git_does() -> None:
     assert show_name(b"plain \xc3\xa9") == "plain é"
     assert show_name(b'a"b\n\x1b[2J\xff') == '"a\\"b\\n\\033[2J\\377"'
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([b"a", b"b", b"a-", b"a.b"]), min_size=1, max_size=4).map(b"/".join), max_size=6),
+    st.lists(st.sampled_from([b"a", b"b", b"a-", b"a.b"]), min_size=1, max_size=5).map(b"/".join),
+)
+def test_outermost_directories(directories: list[bytes], path: bytes) -> None:
+    """A path lies below one of them, where one of them and a slash stand at its begin."""
+    below = any(path.startswith(directory + b"/") for directory in directories)
+    assert Outermost(directories).holds(path) is below
+    assert Outermost(directory + b"/" for directory in directories).holds(path) is below

@@ -19,6 +19,7 @@ from test_story import jelly
 
 import jellyformat
 
+pytestmark = pytest.mark.framework
 BEYOND = 64 * 1024
 KINDS = ["pt", "safetensors"]
 

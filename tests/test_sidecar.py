@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pickle
 import stat
 import tempfile
 import warnings
@@ -20,7 +21,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat.errors import HostWarning, JellyError, NoSnapshot, RefusedExists, RefusedHost, SystemFailure
-from jellyformat.journal import journal_path
+from jellyformat.files.journal import journal_path
 from jellyformat.snapshots import Snapshot
 
 SNAP = Snapshot(craft.assemble(*craft.good()))
@@ -35,7 +36,7 @@ def host(tmp_path: Path) -> Path:
 
 
 def beside(path: Path) -> Path:
-    return path.with_name(path.name + ".jelly")
+    return path.with_name(f"jelly.{path.name}.jelly")
 
 
 def test_python(host: Path) -> None:
@@ -61,12 +62,13 @@ def test_python(host: Path) -> None:
         jellyformat.strip(host)
 
 
+@pytest.mark.slow
 def test_every_command(repository: Path) -> None:
     """One after another, by the command line, on a file that is not ignored by git."""
     (repository / "runs.json").write_text("[1, 2, 3]\n")
     own = (repository / "runs.json").read_bytes()
     told = json.loads(jelly(repository, "embed", "runs.json", "--json").stdout)
-    assert (told["host"], told["in"]) == ("sidecar", "runs.json.jelly")
+    assert (told["host"], told["in"]) == ("sidecar", "jelly.runs.json.jelly")
     shown = json.loads(jelly(repository, "show", "runs.json", "--json").stdout)
     assert (shown["host"], shown["digest"], shown["snapshot_id"]) == ("sidecar", told["digest"], told["snapshot_id"])
     assert "runs.json" not in jelly(repository, "ls", "runs.json").stdout.decode().split()
@@ -77,7 +79,7 @@ def test_every_command(repository: Path) -> None:
     logged = json.loads(jelly(repository, "log", ".", "--json").stdout)
     assert [entry["file"] for entry in logged] == ["runs.json"]
     jelly(repository, "extract", "runs.json", "-o", "x.jelly")
-    assert (repository / "x.jelly").read_bytes() == (repository / "runs.json.jelly").read_bytes()
+    assert (repository / "x.jelly").read_bytes() == (repository / "jelly.runs.json.jelly").read_bytes()
     jelly(repository, "export", "runs.json", "out")
     assert (repository / "out" / "model.py").read_text() == "hidden = 16\n"
     jelly(repository, "restore", "runs.json", "again")
@@ -93,12 +95,12 @@ def test_every_command(repository: Path) -> None:
     assert "next.json" not in names
     assert jelly(repository, "diff", "runs.json", "next.json").returncode == 0
     # a damaged one is told when its host is named
-    data = bytearray((repository / "runs.json.jelly").read_bytes())
+    data = bytearray((repository / "jelly.runs.json.jelly").read_bytes())
     data[-1] ^= 1
-    (repository / "runs.json.jelly").write_bytes(data)
+    (repository / "jelly.runs.json.jelly").write_bytes(data)
     jelly(repository, "verify", "runs.json", code=1)
     jelly(repository, "strip", "next.json")
-    assert not (repository / "next.json.jelly").exists()
+    assert not (repository / "jelly.next.json.jelly").exists()
     assert (repository / "runs.json").read_bytes() == own
 
 
@@ -191,7 +193,7 @@ def test_what_is_not_ours_stays(host: Path, what: str, replace: bool) -> None:
 def test_into_a_new_file_it_is_refused(host: Path, tmp_path: Path) -> None:
     with pytest.raises(RefusedHost) as caught:
         jellyformat.embed(host, SNAP, out=tmp_path / "new.gz")
-    assert "without -o" in str(caught.value.hint)
+    assert 'without out="OUT"' in str(caught.value.hint)
     assert sorted(path.name for path in tmp_path.iterdir()) == [host.name]
     jellyformat.embed(host, SNAP)
     jellyformat.strip(host, out=tmp_path / "new.gz")
@@ -201,7 +203,7 @@ def test_into_a_new_file_it_is_refused(host: Path, tmp_path: Path) -> None:
 
 def test_one_in_the_file_goes_first(tmp_path: Path) -> None:
     host = tmp_path / "weights.bin"
-    host.write_bytes(b"\0\1\2" * 100)
+    host.write_bytes(pickle.dumps([0, 1, 2]))
     jellyformat.embed(host, SNAP)
     other = Snapshot(craft.crafted().with_leaves({}))
     text = tmp_path / "x.json"
@@ -215,7 +217,7 @@ def test_one_in_the_file_goes_first(tmp_path: Path) -> None:
 def test_in_place_of_a_sidecar(host: Path) -> None:
     """A file of a kind that can carry one, where a sidecar was before."""
     jellyformat.embed(host, SNAP)
-    host.write_bytes(b"\0\1\2" * 100)
+    host.write_bytes(pickle.dumps([0, 1, 2]))
     with pytest.raises(RefusedExists):
         jellyformat.embed(host, SNAP)
     assert jellyformat.embed(host, SNAP, replace=True) == "trailer"
@@ -253,19 +255,68 @@ def test_mode_links_and_a_directory_that_is_read_only(host: Path, tmp_path: Path
             tmp_path.chmod(0o700)
 
 
-def test_the_longest_name(tmp_path: Path) -> None:
-    """A file beside which nothing more can be named: it has no snapshot, and gets none."""
-    host = tmp_path / ("x" * 255)
+@pytest.mark.parametrize("length", [243, 244, 255])
+def test_long_names(tmp_path: Path, length: int) -> None:
+    host = tmp_path / ("x" * length)
     host.write_text("[]")
     with pytest.raises(NoSnapshot):
         jellyformat.open(host)
-    with pytest.raises(SystemFailure):
-        jellyformat.embed(host, SNAP)
+    for _ in range(2):
+        assert jellyformat.embed(host, SNAP, replace=True) == "sidecar"
+    (made,) = (path for path in tmp_path.iterdir() if path != host)
+    assert (made == beside(host)) == (length == 243)
+    report = jellyformat.verify(host)
+    assert (report.ok, report.host) == (True, "sidecar")
+    assert "byte for byte" in jellyformat.verify(made).checks[-1].detail
+    (entry,) = jellyformat.log(tmp_path)
+    assert entry.file == str(host)
+    jellyformat.strip(host)
     with pytest.raises(NoSnapshot):
         jellyformat.strip(host)
     with pytest.raises(JellyError):
         jellyformat.open(tmp_path / "nothing" / "there")
     assert [path.name for path in tmp_path.iterdir()] == [host.name]
+
+
+def old_name(path: Path) -> Path:
+    """What the sidecar of a file was called before."""
+    return path.with_name(path.name + ".jelly")
+
+
+def test_a_sidecar_with_the_name_of_before(host: Path, repository: Path) -> None:
+    jellyformat.embed(host, SNAP)
+    beside(host).rename(old_name(host))
+    assert (jellyformat.verify(host).ok, jellyformat.load(host).id) == (True, SNAP.id)
+    assert "byte for byte" in jellyformat.verify(old_name(host)).checks[-1].detail
+    assert [entry.file for entry in jellyformat.log(host.parent)] == [str(host)]
+    with pytest.raises(RefusedExists):
+        jellyformat.embed(host, SNAP)
+    other = Snapshot(craft.crafted().with_leaves({}))
+    jellyformat.embed(host, other, replace=True)  # from now on it has the name of now
+    assert not old_name(host).exists()
+    assert jellyformat.load(host).id == other.id
+    beside(host).rename(old_name(host))
+    assert jellyformat.strip(host) == "sidecar"
+    assert not old_name(host).exists()
+    # what is put beside a file, whatever that is called, is no part of the next snapshot
+    inside = repository / "data.json"
+    inside.write_text("{}")
+    jellyformat.embed(inside, SNAP)
+    for path in (beside(inside), old_name(inside)):
+        if not path.exists():
+            beside(inside).rename(path)
+        files = {file.path for file in jellyformat.snapshot(repository).open().files()}
+        assert not files & {b"data.json", os.fsencode(path.name)}
+
+
+def test_a_damaged_one_with_the_name_of_before(host: Path) -> None:
+    jellyformat.embed(host, SNAP)
+    data = beside(host).read_bytes()
+    beside(host).unlink()
+    old_name(host).write_bytes(data[:100])
+    with pytest.raises(RefusedExists):
+        jellyformat.embed(host, SNAP, replace=True)
+    assert list(host.parent.iterdir()) in ([host, old_name(host)], [old_name(host), host])
 
 
 BAD: list[Any] = [None, {}, {"name": b"a", "size": 1}, {"name": b"a/b", "size": 1, "sha256": bytes(32)},
@@ -291,6 +342,7 @@ def test_a_malformed_extension(host: Path, value: Any) -> None:
     assert beside(host).exists()
 
 
+@pytest.mark.framework
 def test_what_may_pass_is_refused(tmp_path: Path) -> None:
     """An HDF5 file that a program has open: it is changing, and what was put beside it would be of another file."""
     import h5py
@@ -317,6 +369,7 @@ def test_a_zip_without_room_for_a_locator(tmp_path: Path) -> None:
     jellyformat.strip(path)
 
 
+@pytest.mark.framework
 @pytest.mark.parametrize("oldest", ["earliest", "v108", "latest"])
 def test_an_hdf5_file_of_several(tmp_path: Path, oldest: str) -> None:
     """A family: nothing can be put into it, and that does not pass."""
@@ -371,7 +424,7 @@ def test_beside_a_file_that_is_read_only(tmp_path: Path) -> None:
         directory.chmod(0o777)
         text, array = directory / "x.json", directory / "x.npy"
         text.write_text("{}")
-        array.write_bytes(b"\x93NUMPY" + bytes(100))
+        array.write_bytes(pickle.dumps([0, 1, 2]))
         for path in (text, array):
             path.chmod(0o444)
         assert unprivileged(lambda: jellyformat.embed(text, SNAP, bind=True)) == ""
@@ -391,4 +444,4 @@ def test_beside_a_file_that_is_read_only(tmp_path: Path) -> None:
         assert unprivileged(lambda: jellyformat.strip(text)) == ""
         assert sorted(path.name for path in directory.iterdir()) == ["out.npy", "x.json", "x.npy"]
         assert text.read_text() == "{}"
-        assert array.read_bytes() == b"\x93NUMPY" + bytes(100)
+        assert pickle.loads(array.read_bytes()) == [0, 1, 2]

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,11 @@ def load_npz(path: Path) -> object:
         return {name: found[name].tolist() for name in found.files}
 
 
+def load_zip(path: Path) -> object:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("w")
+
+
 TRAIN = """
 import torch
 torch.manual_seed(0)
@@ -61,6 +67,13 @@ for _ in range(20):
     ((net(x) - x.sum(1, keepdim=True)) ** 2).mean().backward()
     optimizer.step()
 state = net.state_dict()
+"""
+
+TRAIN_ALONE = """
+weight = 0.0
+for step in range(20):
+    weight -= 0.1 * (weight - 1)
+state = {"w": [weight] * 100}
 """
 
 KINDS = [
@@ -88,6 +101,18 @@ KINDS = [
         lambda path: pickle.loads(path.read_bytes()),
     ),
 ]
+ALONE = [
+    Kind("pickle", "model.pkl", "trailer", "import pickle; pickle.dump(state, open({!r}, 'wb'))", KINDS[-1].load),
+    Kind("zip", "model.zip", "zip", "import zipfile; zipfile.ZipFile({!r}, 'w').writestr('w', repr(state))", load_zip),
+]
+"""Made without a framework."""
+STORIES = [*(pytest.param(kind, marks=pytest.mark.framework, id=kind.name) for kind in KINDS)]
+STORIES += [pytest.param(kind, id=kind.name) for kind in ALONE]
+
+
+def train(kind: Kind) -> str:
+    """The program that trains and saves."""
+    return (TRAIN if kind in KINDS else TRAIN_ALONE) + kind.save.format(kind.file)
 
 
 def jelly(directory: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[bytes]:
@@ -100,6 +125,21 @@ def jelly(directory: Path, *arguments: str, code: int = 0) -> subprocess.Complet
     return done
 
 
+@pytest.mark.slow
+def test_demo_without_a_framework(tmp_path: Path) -> None:
+    code = (
+        "import sys, runpy; sys.modules['torch'] = sys.modules['numpy'] = None; sys.argv[1:] = ['demo']; "
+        "from jellyformat.cli import demo; demo.find_spec = lambda name: None; "
+        "from jellyformat.cli.main import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, check=True)
+    for step in (b"saved model.bin", b"hidden is 32 again", b"bit for bit"):
+        assert step in done.stdout
+    assert list(tmp_path.glob("jellyformat-demo-*")) == []
+
+
+@pytest.mark.framework
 def test_demo(tmp_path: Path) -> None:
     """It checks itself; in a locale that knows ASCII alone too."""
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TMPDIR": str(tmp_path)}
@@ -110,10 +150,11 @@ def test_demo(tmp_path: Path) -> None:
     assert list(tmp_path.glob("jellyformat-demo-*")) == []
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
+@pytest.mark.parametrize("kind", STORIES)
+@pytest.mark.slow
 def test_the_whole_story(kind: Kind, repository: Path, tmp_path: Path) -> None:
-    (repository / ".gitignore").write_text("*.log\nmodel.p*\nlegacy.pt\n*.safetensors\n*.npz\n")
-    (repository / "fit.py").write_text(TRAIN + kind.save.format(kind.file))
+    (repository / ".gitignore").write_text("*.log\nmodel.p*\nlegacy.pt\n*.safetensors\n*.npz\n*.zip\n")
+    (repository / "fit.py").write_text(train(kind))
     subprocess.run([sys.executable, "fit.py"], cwd=repository, check=True)
     file = repository / kind.file
     original, loaded = file.read_bytes(), kind.load(file)
@@ -173,11 +214,11 @@ def test_the_whole_story(kind: Kind, repository: Path, tmp_path: Path) -> None:
     assert jelly(elsewhere, "diff", "other" + kind.file, "code.jelly").stdout == b""
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
+@pytest.mark.parametrize("kind", STORIES)
 def test_damage_is_noticed(kind: Kind, repository: Path) -> None:
     import jellyformat
 
-    (repository / "fit.py").write_text(TRAIN + kind.save.format(kind.file))
+    (repository / "fit.py").write_text(train(kind))
     subprocess.run([sys.executable, "fit.py"], cwd=repository, check=True)
     file = repository / kind.file
     original = file.read_bytes()
@@ -199,6 +240,7 @@ def test_damage_is_noticed(kind: Kind, repository: Path) -> None:
     assert file.read_bytes() == original
 
 
+@pytest.mark.framework
 def test_torch_dict(repository: Path) -> None:
     """The snapshot as a tensor in the saved object: found without torch or pickle."""
     import torch
@@ -262,6 +304,7 @@ def test_history(repository: Path) -> None:
         (repository / "x.jelly").unlink()
 
 
+@pytest.mark.framework
 def test_checkpoints_are_no_part_of_the_code(repository: Path) -> None:
     """Untracked checkpoints in the repository: the one embedded into, and those that carry a snapshot already."""
     import numpy
@@ -275,7 +318,7 @@ def test_checkpoints_are_no_part_of_the_code(repository: Path) -> None:
     numpy.savez(repository / "a.npz", x=numpy.zeros(5_000_000))
     save_file({"x": numpy.zeros(5)}, repository / "b.safetensors")
     torch.save({"x": torch.zeros(9)}, repository / "c.pt")
-    (repository / "d.bin").write_bytes(b"\0\1\2")
+    (repository / "d.bin").write_bytes(pickle.dumps([0, 1, 2]))
     names = ["a.npz", "b.safetensors", "c.pt", "d.bin"]
     for name in names:
         jelly(repository, "embed", name, "--exclude", "[!a]*.npz", *[f"--exclude={other}" for other in names])

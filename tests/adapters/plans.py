@@ -1,4 +1,4 @@
-"""Containers to put into hosts, and plans carried out step by step, so that every state between can be looked at."""
+"""Containers to put into hosts, plans carried out step by step, and what is asked of a file: beside the contract."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from jellyformat.container import format_header
-from jellyformat.errors import JellyError
-from jellyformat.host import Adapter, Append, Carried, Copy, Plan, Truncate
-from jellyformat.source import BytesSource, FileSource, read_all
+from jellyformat.adapter import Adapter, Append, BytesSource, FileSource, JellyError, Plan, Truncate, read_all
+from jellyformat.format.frames import format_header
+from jellyformat.testing import applied, described, embed, strip, strip_file
 from jellyformat.verifier import verify
+
+__all__ = ["applied", "described", "embed", "strip", "strip_file"]
 
 
 def make_container(length: int = 5000, seed: int = 0) -> bytes:
@@ -24,6 +25,11 @@ def make_container(length: int = 5000, seed: int = 0) -> bytes:
     for place in range(0, len(rest) - 22, 701):
         rest[place : place + 22] = b"PK\x05\x06" + bytes(18)
     return format_header(frame, 300, length) + frame + bytes(rest)
+
+
+def container_of(body: bytes) -> bytes:
+    """A header whose digest fits, and ``body`` in place of the manifest."""
+    return format_header(body, 9, 72 + len(body)) + body
 
 
 def steps(path: Path, plan: Plan) -> Iterator[str]:
@@ -48,51 +54,10 @@ def steps(path: Path, plan: Plan) -> Iterator[str]:
             raise AssertionError("not a plan of this family")
 
 
-def carry_out(path: Path, plan: Plan) -> None:
-    """Carries ``plan`` out on the file."""
-    for _ in steps(path, plan):
-        pass
-
-
-def result(data: bytes, plan: Plan) -> bytes:
-    """What ``plan`` makes of a file with the bytes ``data``."""
-    if isinstance(plan, Append):
-        file = bytearray(data if plan.back is None else data[: plan.keep])
-        for offset, part in plan.writes:
-            file.extend(bytes(max(0, offset - len(file))))
-            file[offset : offset + len(part)] = part
-        assert len(file) >= plan.length
-        assert file[: plan.keep] == data[: plan.keep], "the host's own bytes were changed"
-        return bytes(file[: plan.length])
-    if isinstance(plan, Truncate):
-        return data[: plan.length]
-    return b"".join(
-        data[part.offset : part.offset + part.length] if isinstance(part, Copy) else part for part in plan.segments
-    )
-
-
 def found_in(adapter: Adapter, path: Path) -> tuple[str, bytes, int | None] | None:
     """Form, bytes and host length of the container in a file."""
     with open(path, "rb") as file:
         return described(adapter.find(FileSource.of(file.fileno())))
-
-
-def described(carried: Carried | None) -> tuple[str, bytes, int | None] | None:
-    """Form, bytes and host length."""
-    return None if carried is None else (carried.form, read_all(carried.container), carried.host_length)
-
-
-def embed(adapter: Adapter, data: bytes, container: bytes) -> bytes:
-    """The host ``data`` with ``container`` in it."""
-    return result(data, adapter.plan_embed(BytesSource(data), container))
-
-
-def strip(adapter: Adapter, data: bytes) -> bytes:
-    """The host ``data`` without its container."""
-    source = BytesSource(data)
-    carried = adapter.find(source)
-    assert carried is not None
-    return result(data, adapter.plan_strip(source, carried))
 
 
 def embed_file(adapter: Adapter, path: Path, container: bytes) -> Iterator[str]:
@@ -100,16 +65,6 @@ def embed_file(adapter: Adapter, path: Path, container: bytes) -> Iterator[str]:
     with open(path, "rb") as file:
         plan = adapter.plan_embed(FileSource.of(file.fileno()), container)
     return steps(path, plan)
-
-
-def strip_file(adapter: Adapter, path: Path) -> None:
-    """Strips a file."""
-    with open(path, "rb") as file:
-        source = FileSource.of(file.fileno())
-        carried = adapter.find(source)
-        assert carried is not None
-        plan = adapter.plan_strip(source, carried)
-    carry_out(path, plan)
 
 
 def only_jelly_errors(adapter: Adapter, data: bytes) -> None:

@@ -4,74 +4,101 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import craft
-import jax
-import jax.numpy as jnp
 import msgpack
-import numpy as np
-import optax
 import pytest
-from flax import linen, nnx, serialization
-from flax.training.train_state import TrainState
 from hypothesis import given
 from hypothesis import strategies as st
 from jellyformat_flax import ADAPTER
+from jellyformat_flax import leaves as flax_leaves
 from jellyformat_flax.leaves import read_weights
 from jellyformat_flax.values import DEPTH_MAX, KEY_MAX, REACH, NotFlax, Values, is_flax, walk
 
 import jellyformat
-from jellyformat import limits, registry
-from jellyformat.errors import (
-    BadHost,
-    BindingMismatch,
-    CountLimit,
-    NoSnapshot,
-    RefusedExists,
-    RefusedHost,
-    SizeLimit,
-)
-from jellyformat.hosts import Host, bind
-from jellyformat.model import Provenance
-from jellyformat.snapshots import Snapshot
-from jellyformat.source import BytesSource
-from jellyformat.weights import Stream, Weight
+from jellyformat.adapter import BadHost, BytesSource, RefusedHost, SizeLimit, Stream, Weight
+from jellyformat.errors import BindingMismatch, CountLimit, NoSnapshot, RefusedExists
+from jellyformat.format import limits
+from jellyformat.format.model import Provenance
+from jellyformat.hosts import registry
+from jellyformat.hosts.ties import BoundHost, bind
+from jellyformat.testing import BesideContract, CountingSource, WeightsContract
+from jellyformat.training import Snapshot
 
 SNAP = Snapshot(craft.assemble(*craft.good()))
 PARTS, RECORDS = craft.good()
 OTHER = Snapshot(craft.assemble(replace(PARTS, provenance=Provenance(1, 0, "tests")), RECORDS))
 
 
-class Model(linen.Module):
-    """Two layers."""
+@cache
+def model() -> tuple[Any, Any, Any]:
+    """Two layers, their optimizer, and their apply function."""
+    import optax
+    from flax import linen
 
-    def setup(self) -> None:
-        self.first, self.second = linen.Dense(4), linen.Dense(2)
+    class Model(linen.Module):
+        def setup(self) -> None:
+            self.first, self.second = linen.Dense(4), linen.Dense(2)
 
-    def __call__(self, x: Any) -> Any:
-        return self.second(linen.relu(self.first(x)))
+        def __call__(self, x: Any) -> Any:
+            return self.second(linen.relu(self.first(x)))
 
-
-MODEL, OPTIMIZER = Model(), optax.adam(1e-3)
-APPLY = MODEL.apply
+    made = Model()
+    return made, optax.adam(1e-3), made.apply
 
 
 def state(seed: int = 0) -> Any:
-    params = MODEL.init(jax.random.PRNGKey(seed), jnp.ones((1, 3)))["params"]
-    return TrainState.create(apply_fn=APPLY, params=params, tx=OPTIMIZER)
+    import jax
+    import jax.numpy as jnp
+    from flax.training.train_state import TrainState
+
+    made, optimizer, apply = model()
+    params = made.init(jax.random.PRNGKey(seed), jnp.ones((1, 3)))["params"]
+    return TrainState.create(apply_fn=apply, params=params, tx=optimizer)
+
+
+def saved(value: Any) -> bytes:
+    from flax import serialization
+
+    data: bytes = serialization.msgpack_serialize(value)
+    return data
+
+
+def save(path: Path) -> None:
+    from flax import serialization
+
+    path.write_bytes(serialization.to_bytes(state()))
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "model.msgpack"
-    path.write_bytes(serialization.to_bytes(state()))
+    save(path)
     return path
+
+
+class TestFlax(BesideContract, WeightsContract):
+    adapter = ADAPTER
+    hosts = {
+        "state.msgpack": save,
+        "array.msgpack": lambda path: path.write_bytes(msgpack.packb({"a": array(1)})),
+    }
+    little = 8192
+
+    def large(self, path: Path, size: int) -> None:
+        arrays = {f"{number:02d}": array(1 << 20, data=bytes(1 << 20)) for number in range(size >> 20)}
+        path.write_bytes(msgpack.packb(arrays))
 
 
 def check_loads(path: Path, expected: Any) -> None:
     """flax gives what was saved, with a target and without."""
+    import jax
+    import numpy as np
+    from flax import serialization
+
     data = path.read_bytes()
     found = serialization.from_bytes(state(1), data)
     assert jax.tree.all(jax.tree.map(lambda a, b: np.array_equal(a, b), found, expected))
@@ -95,9 +122,9 @@ def content(weight: Weight) -> bytes:
 
 def test_embed_replace_strip(path: Path) -> None:
     before = path.read_bytes()
-    beside = path.with_name("model.msgpack.jelly")
+    beside = path.with_name("jelly.model.msgpack.jelly")
     with path.open("rb") as stream:
-        assert registry.find(BytesSource(stream.read())) == registry.Found("flax", ADAPTER, None)
+        assert registry.recognize(BytesSource(stream.read())) == registry.Recognized("flax", ADAPTER, None)
     check_loads(path, state())
     for number, snap in enumerate((SNAP, OTHER)):
         assert jellyformat.embed(path, snap, replace=number > 0) == "sidecar"
@@ -121,11 +148,13 @@ def test_embed_replace_strip(path: Path) -> None:
 
 def test_saved_again(path: Path) -> None:
     """flax sorts the keys when it writes what it restored: other bytes, the same weights."""
+    from flax import serialization
+
     jellyformat.embed(path, SNAP, bind=True)
     before = path.read_bytes()
-    path.write_bytes(serialization.msgpack_serialize(serialization.msgpack_restore(before)))
+    path.write_bytes(saved(serialization.msgpack_restore(before)))
     assert path.read_bytes() != before
-    for named in (path, path.with_name("model.msgpack.jelly")):
+    for named in (path, path.with_name("jelly.model.msgpack.jelly")):
         report = jellyformat.verify(named)
         assert report.ok, report
         assert [check.name for check in report.checks][-2:] == ["sidecar", "binding"]
@@ -133,12 +162,14 @@ def test_saved_again(path: Path) -> None:
         assert "the weights are those" in report.checks[-1].detail
     assert jellyformat.verify(path, quick=True).ok
     assert jellyformat.strip(path) == "sidecar"
-    assert not path.with_name("model.msgpack.jelly").exists()
+    assert not path.with_name("jelly.model.msgpack.jelly").exists()
 
 
 def test_saved_again_without_a_binding(path: Path) -> None:
+    from flax import serialization
+
     jellyformat.embed(path, SNAP)
-    path.write_bytes(serialization.msgpack_serialize(serialization.msgpack_restore(path.read_bytes())))
+    path.write_bytes(saved(serialization.msgpack_restore(path.read_bytes())))
     report = jellyformat.verify(path)
     assert isinstance(report.error, BindingMismatch)
     assert report.error.requirement == "JF-SDC-003"
@@ -147,6 +178,9 @@ def test_saved_again_without_a_binding(path: Path) -> None:
 
 
 def test_changed_weights(path: Path) -> None:
+    import jax
+    from flax import serialization
+
     jellyformat.embed(path, SNAP, bind=True)
     was = state()
     params = jax.tree.map(lambda x: x, was.params)
@@ -170,6 +204,10 @@ def test_changed_weights(path: Path) -> None:
 
 
 def test_a_train_state() -> None:
+    import jax
+    import numpy as np
+    from flax import serialization
+
     there = state()
     found = weights(serialization.to_bytes(there))
     kernel = found[b"params/first/kernel"]
@@ -181,13 +219,17 @@ def test_a_train_state() -> None:
 
 
 def test_kinds_of_leaves() -> None:
+    import jax.numpy as jnp
+    import numpy as np
+    from flax import serialization
+
     tree = {
         "bfloat16": jnp.ones((2, 3), jnp.bfloat16), "scalar": np.float64(2), "zero": np.array(3, "int8"),
         "empty": np.zeros((0, 4), "uint16"), "complex": 1 + 2j, "none": None, "text": "a" * 40, "bytes": b"b",
         "number": -70000, "large": 1 << 63, "real": 2.5, "true": True, "list": [np.arange(3), 7], "nothing": {},
         "key": {0: np.ones(1), 300: 1, -1: 2, -300: 3, 1 << 40: 4},
     }  # fmt: skip
-    data = serialization.msgpack_serialize(tree)
+    data = saved(tree)
     found = weights(data)
     expected: dict[bytes, tuple[str, tuple[int, ...], bytes]] = {
         b"bfloat16": ("bfloat16", (2, 3), b"\x80\x3f" * 6),
@@ -203,27 +245,31 @@ def test_kinds_of_leaves() -> None:
     expected |= {name.encode(): ("", (), msgpack.packb(value)) for name, value in plain.items()}
     assert {name: (weight.dtype, weight.shape, content(weight)) for name, weight in found.items()} == expected
     del tree["key"]  # older versions do not read integers as keys
-    data = serialization.msgpack_serialize(tree)
-    again = serialization.msgpack_serialize(serialization.msgpack_restore(data))
+    data = saved(tree)
+    again = saved(serialization.msgpack_restore(data))
     assert bound(again) == bound(data)
 
 
 def bound(data: bytes) -> object:
-    return bind(Host("test", BytesSource(data), ADAPTER, None))
+    return bind(BoundHost("test", BytesSource(data), ADAPTER, None))
 
 
 def test_no_map_at_the_top() -> None:
+    import numpy as np
+
     for value, name in ((np.arange(3), b""), (np.float32(1), b""), ([np.arange(3)], b"0")):
-        data = serialization.msgpack_serialize(value)
+        data = saved(value)
         assert is_flax(BytesSource(data))
         assert weights(data).keys() == {name}
 
 
 def test_nnx() -> None:
+    from flax import nnx
+
     layers = nnx.Sequential(*(nnx.Linear(2, 3, rngs=nnx.Rngs(0)) for _ in range(2)))
     there = nnx.to_pure_dict(nnx.state(layers))
     assert there["layers"].keys() == {0, 1}
-    found = weights(serialization.msgpack_serialize(there))
+    found = weights(saved(there))
     assert {(name, weight.shape) for name, weight in found.items()} == {
         (b"layers/0/bias", (3,)), (b"layers/0/kernel", (2, 3)), (b"layers/1/bias", (3,)), (b"layers/1/kernel", (2, 3)),
     }  # fmt: skip
@@ -231,16 +277,19 @@ def test_nnx() -> None:
 
 @pytest.mark.parametrize("most", [8, 64, 100])
 def test_arrays_in_pieces(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    from flax import serialization
+
     tree = {"a": np.arange(60, dtype="float32").reshape(3, 4, 5), "b": np.ones(2, "int8")}
-    whole = serialization.msgpack_serialize(tree)
+    whole = saved(tree)
     monkeypatch.setattr(serialization, "MAX_CHUNK_SIZE", most)
-    data = serialization.msgpack_serialize(tree)
+    data = saved(tree)
     assert b"__msgpack_chunked_array__" in data
     assert is_flax(BytesSource(data))
     assert bound(data) == bound(whole)
     assert np.array_equal(serialization.msgpack_restore(data)["a"], tree["a"])
-    assert bound(serialization.msgpack_serialize({"a": tree["a"].reshape(60)})) != bound(whole)
-    only = serialization.msgpack_serialize(tree["a"])
+    assert bound(saved({"a": tree["a"].reshape(60)})) != bound(whole)
+    only = saved(tree["a"])
     assert weights(only)[b""].shape == (3, 4, 5)
 
 
@@ -310,9 +359,10 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadHost):
         weights(nested(DEPTH_MAX + 1))
     data = msgpack.packb({"first": array(1), "ab": {"cd": [1, 2]}})
-    monkeypatch.setattr(limits, "WEIGHT_NAME_BYTES", len("first") + 2 * len("ab/cd/0"))
+    most = len("first") + 2 * len("ab/cd/0")
+    monkeypatch.setattr(flax_leaves, "MAX_WEIGHT_NAME_BYTES", most)
     assert len(weights(data)) == 3
-    monkeypatch.setattr(limits, "WEIGHT_NAME_BYTES", limits.WEIGHT_NAME_BYTES - 1)
+    monkeypatch.setattr(flax_leaves, "MAX_WEIGHT_NAME_BYTES", most - 1)
     with pytest.raises(SizeLimit) as found:
         bound(data)
     assert found.value.requirement == "JF-FLX-002"
@@ -342,7 +392,7 @@ def test_lookalikes(tmp_path: Path) -> None:
         assert not is_flax(BytesSource(path.read_bytes()))
         jellyformat.embed(path, SNAP, replace=True)
         with path.open("rb") as stream:
-            assert registry.find(BytesSource(stream.read())).host == "trailer"
+            assert registry.recognize(BytesSource(stream.read())).host == "trailer"
         assert jellyformat.verify(path).host == "sidecar", "a trailer would break any msgpack file"
     far = {f"{number:06d}": None for number in range(REACH // 8)}
     near = {f"{number:06d}": None for number in range(REACH // 8 - 2)}
@@ -358,20 +408,11 @@ def test_lookalikes(tmp_path: Path) -> None:
         weights(whole + b"1")
 
 
-def test_little_is_read() -> None:
-    class Counting(BytesSource):
-        read = 0
-
-        def read_at(self, offset: int, length: int) -> bytes:
-            type(self).read += length
-            return super().read_at(offset, length)
-
+def test_little_is_read_to_tell_the_weights() -> None:
     arrays = {f"{number:02d}": array(1 << 20, data=bytes(1 << 20)) for number in range(8)}
-    source = Counting(msgpack.packb(arrays))
-    assert is_flax(source)
-    assert Counting.read < 8192
+    source = CountingSource(BytesSource(msgpack.packb(arrays)))
     assert len(list(read_weights(source))) == 8
-    assert Counting.read < 65536
+    assert source.read < 65536
 
 
 _VALUES: Any = st.recursive(
@@ -414,6 +455,9 @@ def test_any_bytes(data: bytes) -> None:
 
 def test_there_is_no_place_inside(path: Path) -> None:
     """Whatever is put into such a file, flax refuses it, or shows it to those who restore without a target."""
+    import jax
+    from flax import serialization
+
     data, there = path.read_bytes(), state()
     for changed in (data + b"\0", b"\xc1" + data):
         for load in (lambda data: serialization.from_bytes(there, data), serialization.msgpack_restore):
@@ -426,11 +470,11 @@ def test_there_is_no_place_inside(path: Path) -> None:
             inner = inner[name]
         inner["jelly"] = b"container"
         with pytest.raises(ValueError, match=r"Unknown field|do not match"):
-            serialization.from_bytes(there, serialization.msgpack_serialize(tree))
+            serialization.from_bytes(there, saved(tree))
     # a plain dict is not minded by from_bytes, but nothing in the file says which of its maps are that
     tree = serialization.msgpack_restore(data)
     tree["params"]["jelly"] = b"container"
-    shown = serialization.msgpack_restore(serialization.msgpack_serialize(tree))
+    shown = serialization.msgpack_restore(saved(tree))
     assert shown["params"]["jelly"] == b"container"
     with pytest.raises(ValueError, match="jelly"):
         jax.tree.map(lambda a, b: a, there.params, shown["params"])

@@ -1,4 +1,4 @@
-"""safetensors files changed in place: the filesystem moves the tensors, and nothing of them is copied (SPEC 14.4)."""
+"""safetensors files changed in place: the filesystem moves the tensors, and nothing of them is copied (SPEC JF-SFT)."""
 
 from __future__ import annotations
 
@@ -8,27 +8,38 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import plans
 import pytest
-import safetensors
-import safetensors.torch
 import test_safetensors as other
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jellyformat_safetensors import ADAPTER
 from test_story import jelly
 
 import jellyformat
-from jellyformat import fileio, ranges, snapshots, splicing
-from jellyformat.errors import Busy, JellyError, RefusedHost, SystemFailure, Usage
-from jellyformat.host import Rewrite, Splice
+from jellyformat.adapter import BytesSource, JellyError, RefusedHost, Splice, Usage, read_all
+from jellyformat.errors import Busy, SystemFailure
+from jellyformat.files import durable, platform, ranges, splice
 from jellyformat.snapshots import Snapshot
-from jellyformat.source import BytesSource, read_all
+
+if TYPE_CHECKING:
+    import torch
 
 ONE, TWO = Snapshot(plans.make_container(20_000, 1)), Snapshot(plans.make_container(3_000, 2))
-TENSORS = {"w": torch.arange(50_000.0), "b": torch.arange(7, dtype=torch.uint8)}
+
+
+def tensors() -> dict[str, torch.Tensor]:
+    import torch
+
+    return {"w": torch.arange(50_000.0), "b": torch.arange(7, dtype=torch.uint8)}
+
+
+def save(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(tensors, path, {"format": "pt"})
 
 
 def can_insert(directory: Path) -> bool:
@@ -36,7 +47,7 @@ def can_insert(directory: Path) -> bool:
     probe.write_bytes(bytes(5000))
     with open(probe, "r+b") as file:
         try:
-            ranges.insert(file.fileno(), 0, splicing.block_size(file.fileno()))
+            ranges.insert(file.fileno(), 0, platform.block_size(file.fileno()))
         except OSError:
             return False
         finally:
@@ -44,30 +55,21 @@ def can_insert(directory: Path) -> bool:
     return True
 
 
-@pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(other, "loaded_in", str(tmp_path))
-
-
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
     if not can_insert(tmp_path):
         pytest.skip("the filesystem of the tests cannot insert ranges; choose another with --basetemp")
     path = tmp_path / "model.safetensors"
-    safetensors.torch.save_file(TENSORS, path, {"format": "pt"})
+    save(tensors(), path)
     return path
 
 
 def check(path: Path, snap: Snapshot) -> None:
     """safetensors loads the same tensors, and the snapshot is there."""
-    loaded = safetensors.torch.load_file(path)
-    assert loaded.keys() == TENSORS.keys()
-    assert all(torch.equal(loaded[name], TENSORS[name]) for name in TENSORS)
-    assert plans.found_in(ADAPTER, path) is not None
-    with open(path, "rb") as file:
-        carried = ADAPTER.find(BytesSource(file.read()))
-    assert carried is not None
-    assert (carried.form, read_all(carried.container)) == ("metadata", snap.data)
+    assert other.same(other.load(path)[0], tensors())
+    found = plans.found_in(ADAPTER, path)
+    assert found is not None
+    assert found[:2] == ("metadata", snap.data)
 
 
 @pytest.mark.parametrize("first", [ONE, TWO], ids=["large", "small"])
@@ -96,9 +98,9 @@ def test_strip_and_replace_the_other_way(host: Path) -> None:
     assert host.read_bytes() == old
     jellyformat.embed(host, ONE)
     default = host.read_bytes()
-    with pytest.raises(RefusedHost, match="put in without --in-place") as caught:
+    with pytest.raises(RefusedHost, match="put in by writing the file anew") as caught:
         jellyformat.strip(host, in_place=True)
-    assert "leave out --in-place" in (caught.value.hint or "")
+    assert "leave out in_place=True" in (caught.value.hint or "")
     assert host.read_bytes() == default
     jellyformat.embed(host, TWO, replace=True, in_place=True)
     check(host, TWO)
@@ -108,11 +110,13 @@ def test_strip_and_replace_the_other_way(host: Path) -> None:
 
 def test_large_files_are_filled_up_to_blocks(host: Path) -> None:
     """So that a filesystem can share the tensors' blocks, and the snapshot can be taken out in place."""
-    safetensors.torch.save_file({"w": torch.arange(300_000.0)}, host)
+    import torch
+
+    save({"w": torch.arange(300_000.0)}, host)
     old = host.read_bytes()
     jellyformat.embed(host, ONE)
     assert (host.stat().st_size - len(old)) % 4096 == 0
-    safetensors.torch.load_file(host)
+    other.load(host)
     if os.statvfs(host).f_bsize == 4096:
         jellyformat.strip(host, in_place=True)
     else:
@@ -120,16 +124,16 @@ def test_large_files_are_filled_up_to_blocks(host: Path) -> None:
     assert host.read_bytes() == old
 
 
-@pytest.mark.parametrize("name", [name for name in other.FILES if name != "escaped name"])  # safetensors reads none
+@pytest.mark.parametrize("name", [name for name in other.NAMES if name != "escaped name"])  # safetensors reads none
 def test_every_header(name: str, host: Path) -> None:
     """Whatever the header is like, safetensors reads it with the fill, and it comes back bit for bit."""
-    old = other.FILES[name]
+    old = other.file_of(name)
     host.write_bytes(old)
-    tensors, metadata = other.loaded(old)
+    there, metadata = other.loaded(old)
     jellyformat.embed(host, TWO, in_place=True)
     new = host.read_bytes()
     now, more = other.loaded(new)
-    assert other.same(now, tensors)
+    assert other.same(now, there)
     assert more is not None
     assert set(more) - set(metadata or {}) == {"jellyformat"}
     jellyformat.strip(host, in_place=True)
@@ -141,11 +145,11 @@ def test_every_header(name: str, host: Path) -> None:
 @settings(max_examples=60, deadline=None)
 def test_any_header_comes_back(header: bytes, data: bytes, body: bytes, block: int) -> None:
     old = other.make_file(header, data)
-    container = other.make_container(body)
+    container = plans.container_of(body)
 
     def spliced(file: bytes, plan: Splice) -> bytes:
         assert (len(plan.head) - plan.replaced) % block == 0
-        return plan.head + file[plan.replaced :]
+        return plans.applied(file, plan)
 
     file = spliced(old, ADAPTER.plan_embed_in_place(BytesSource(old), container, block))
     assert read_all(other.find(file).container) == container
@@ -167,6 +171,8 @@ def refused(host: Path, kind: type[Exception], match: str, snap: Snapshot = ONE)
 
 
 def test_open_or_mapped(host: Path) -> None:
+    import safetensors
+
     old = host.read_bytes()
     with open(host, "rb"):
         refused(host, Busy, "open or mapped")
@@ -227,7 +233,7 @@ def test_tensor_form(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("block", [0, 100, 1 << 21])
 def test_odd_blocks(block: int) -> None:
     with pytest.raises(RefusedHost, match="blocks of"):
-        ADAPTER.plan_embed_in_place(BytesSource(other.FILES["torch"]), ONE.data, block)
+        ADAPTER.plan_embed_in_place(BytesSource(other.file_of("torch")), ONE.data, block)
 
 
 def test_a_filesystem_that_cannot(host: Path) -> None:
@@ -254,16 +260,22 @@ def test_another_system(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_other_hosts(host: Path, tmp_path: Path) -> None:
     """Zip files and those with a trailer are changed in place in any case."""
+    import torch
+
     for name in ("model.pt", "model.npy"):
         path = tmp_path / name
-        torch.save(TENSORS, path, _use_new_zipfile_serialization=name == "model.pt")
+        torch.save(tensors(), path, _use_new_zipfile_serialization=name == "model.pt")
         old, inode = path.read_bytes(), path.stat().st_ino
         jellyformat.embed(path, ONE, in_place=True)
         assert path.read_bytes().startswith(old)
         jellyformat.strip(path, in_place=True)
         assert (path.read_bytes(), path.stat().st_ino) == (old, inode)
+    import h5py
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["a"] = [1, 2, 3]
     with pytest.raises(RefusedHost, match="cannot be changed in place"):
-        snapshots._check_plan(Rewrite(()), True, "another kind")
+        jellyformat.embed(tmp_path / "x.h5", ONE, in_place=True)
 
 
 def test_no_new_file_in_place(host: Path, tmp_path: Path) -> None:
@@ -298,14 +310,14 @@ def test_half_done_is_told(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(ranges, "collapse", broken)
-        patch.setattr(splicing, "write_at", broken_after(1, fileio.write_at))
+        patch.setattr(splice, "write_at", broken_after(1, durable.write_at))
         with pytest.raises(SystemFailure, match="half changed") as caught:
             jellyformat.embed(host, ONE, in_place=True)
     assert "fix" in str(caught.value.hint)
     assert host.read_bytes() != old
     with pytest.raises(JellyError) as seen:
         jellyformat.open(host)
-    assert f"fix {host}" in str(seen.value.hint)
+    assert f'fix("{host}")' in str(seen.value.hint)
     jellyformat.embed(host, TWO, in_place=True, replace=True)
     check(host, TWO)
     jellyformat.strip(host, in_place=True)
@@ -321,3 +333,19 @@ def broken_after(good: int, function: Callable[..., None]) -> Callable[..., None
         function(*arguments)
 
     return broken
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_who_has_copied_much_is_told_of_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    from click.testing import CliRunner
+
+    from jellyformat.cli import embed
+
+    path, snap = tmp_path / "x.safetensors", tmp_path / "x.jelly"
+    save(tensors(), path)
+    snap.write_bytes(jellyformat.snapshot(tmp_path, create_repo=True).data)
+    if large:
+        monkeypatch.setattr(embed, "_LARGE", path.stat().st_size)
+    said = CliRunner().invoke(embed.command, [str(path), "--from", str(snap)])
+    assert said.exit_code == 0, said.output
+    assert ("--in-place" in said.output) == large

@@ -6,34 +6,48 @@ import base64
 import bz2
 import contextlib
 import gzip
-import hashlib
 import io
 import json
 import lzma
 import pickle
+import random
 import sqlite3
 import struct
 import tarfile
 import zipfile
 import zlib
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgpack
-import numpy as np
+import plans
 import pytest
-import torch
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jellyformat_trailer import ADAPTER, find_trailer, plan_trailer
+from jellyformat_trailer.bear import bears
 from jellyformat_trailer.refuse import refusal
 from jellyformat_trailer.walk import is_msgpack, is_protobuf
 
-from jellyformat.container import MAGIC
-from jellyformat.errors import CorruptLocator, JellyError, Refused, RefusedHost
-from jellyformat.host import END_MAGIC, Append, Carried, Truncate
-from jellyformat.source import BytesSource, read_all
+import jellyformat
+from jellyformat.adapter import (
+    END_MAGIC,
+    Append,
+    BytesSource,
+    Carried,
+    CorruptLocator,
+    JellyError,
+    Refused,
+    RefusedHost,
+    locator,
+    read_all,
+)
+from jellyformat.errors import HostWarning
+from jellyformat.snapshots import Snapshot
+from jellyformat.testing import AdapterContract, BesideContract, make_container
 
 REAL: dict[str, bytes] = {
     # Made by h5py 3.16, pyarrow 26.0, onnx 1.23, flax 0.12, lz4 4.4, joblib 1.6, fastavro 1.13, tfrecord 1.14,
@@ -44,20 +58,8 @@ REAL: dict[str, bytes] = {
 }
 
 
-def make_container(body: bytes = b"body") -> bytes:
-    head = MAGIC + bytes([1]) + bytes(7) + struct.pack(">QQQ", len(body), 9, 72 + len(body))
-    return head + hashlib.sha256(head + body).digest() + body
-
-
-CONTAINER = make_container()
-OTHER = make_container(bytes(range(256)) * 5)
-
-
-def apply(host: bytes, plan: Append | Truncate) -> bytes:
-    """The file after all of ``plan``."""
-    if isinstance(plan, Truncate):
-        return host[: plan.length]
-    return states(host, plan)[-1]
+CONTAINER = plans.container_of(b"body")
+OTHER = plans.container_of(bytes(range(256)) * 5)
 
 
 def states(host: bytes, plan: Append) -> list[bytes]:
@@ -71,7 +73,8 @@ def states(host: bytes, plan: Append) -> list[bytes]:
 
 
 def embed(host: bytes, container: bytes = CONTAINER) -> bytes:
-    return apply(host, ADAPTER.plan_embed(BytesSource(host), container))
+    """Put in though it may not be known whether the host bears it."""
+    return plans.applied(host, ADAPTER.plan_embed_as_trailer(BytesSource(host), container))
 
 
 def find(file: bytes) -> Carried:
@@ -81,13 +84,46 @@ def find(file: bytes) -> Carried:
 
 
 def strip(file: bytes) -> bytes:
-    return apply(file, ADAPTER.plan_strip(BytesSource(file), find(file)))
+    return plans.strip(ADAPTER, file)
 
 
-def npy() -> bytes:
+def npy(*objects: object) -> bytes:
+    import numpy as np
+
     stream = io.BytesIO()
-    np.save(stream, np.arange(100.0))
+    np.save(stream, np.array([str(one) for one in objects], object) if objects else np.arange(100.0))
     return stream.getvalue()
+
+
+def save_gguf(path: Path) -> None:
+    import gguf
+    import numpy as np
+
+    writer = gguf.GGUFWriter(path, "llama", endianess=gguf.GGUFEndian.BIG)
+    writer.add_tensor("a", np.arange(32, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def save_ort(path: Path) -> None:
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [3]) for name in "xy"]
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [3], [1, 2, 3])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "g", values[:1], values[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    plain = path.with_name("plain.onnx")
+    onnx.save(model, plain)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(plain, options, providers=["CPUExecutionProvider"])
+    plain.unlink()
 
 
 def png() -> bytes:
@@ -107,16 +143,17 @@ def tar() -> bytes:
     return stream.getvalue()
 
 
-def sqlite(tmp: Path) -> bytes:
-    base = sqlite3.connect(tmp / "made.db")
+def save_sqlite(path: Path) -> None:
+    base = sqlite3.connect(path)
     base.execute("create table t (a)")
     base.execute("insert into t values (7)")
     base.commit()
     base.close()
-    return (tmp / "made.db").read_bytes()
 
 
 def legacy_torch() -> bytes:
+    import torch
+
     stream = io.BytesIO()
     torch.save({"w": torch.arange(5.0)}, stream, _use_new_zipfile_serialization=False)
     return stream.getvalue()
@@ -134,20 +171,35 @@ def safetensors() -> bytes:
     return struct.pack("<Q", len(header)) + header + b"x"
 
 
-NOISE = np.random.default_rng(1).bytes(100_000)
+NOISE = random.Random(1).randbytes(100_000)
 
-GOOD: dict[str, bytes] = {
-    **{f"pickle {p}": pickle.dumps({"a": list(range(50))}, protocol=p) for p in range(2, 6)},
-    "npy": npy(),
-    "gguf, big-endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(64),
+GOOD: dict[str, bytes | Callable[[Path], object]] = {
+    **{f"pickle {p}": pickle.dumps({"a": list(range(50)), "b": b"x" * 1000}, protocol=p) for p in range(2, 6)},
+    "npy": lambda path: path.write_bytes(npy()),
+    "sqlite": save_sqlite,
+    "gguf, big-endian": save_gguf,
     "png": png(),
-    "jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01" + bytes(30) + b"\xff\xd9",
     "bz2": bz2.compress(b"hello"),
+    "bz2 of nothing": bz2.compress(b""),
     "tar": tar(),
-    "legacy torch": legacy_torch(),
+    "x.ort": save_ort,
+}
+
+UNKNOWN: dict[str, bytes] = {
+    "jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01" + bytes(30) + b"\xff\xd9",
     "arrow stream": REAL["arrow_stream"],
     "joblib raw": REAL["joblib_raw"],
-    "floats": np.linspace(0, 1, 9999, dtype=np.float32).tobytes(),
+    "pickle and more behind": pickle.dumps([1, 2, 3], 4) + b"more",
+    "pickle 2 and more behind": pickle.dumps([1, 2, 3], 2) + bytes(8),
+    "pickle, cut off": pickle.dumps(list(range(1000)), 4)[:-5],
+    "pickle 2, cut off": pickle.dumps(list(range(1000)), 2)[:-5],
+    "npy and more behind": npy() + bytes(8),
+    "npy of objects": npy(object()),
+    "png and more behind": png() + b"\0",
+    "tar without an end": tar()[:512],
+    "sqlite, cut off": b"SQLite format 3\0" + bytes(84),
+    "gguf of an unknown version": b"GGUF" + bytes(100),
+    "floats": array("f", (number / 9999 for number in range(9999))).tobytes(),
     "noise": NOISE,
     "zeros": bytes(100_000),
     "tfrecord, cut off": REAL["tfrecord_one"][:-1],
@@ -201,38 +253,195 @@ BAD: dict[str, tuple[bytes, str]] = {
     "zip, then a little": (zipped() + bytes(60_000), "zip"),
     "safetensors": (safetensors(), "safetensors"),
     "bare container": (CONTAINER, ".jelly"),
+    "kaldi vector": (b"utt-1 \0BFV \4\1\0\0\0" + bytes(4), "Kaldi"),
+    "kaldi integers": (b"utt-1 \0B\4\1\0\0\0\4\1\0\0\0", "Kaldi"),
+    "ggml": (b"lmgg" + bytes(100), "ggml"),
+    # a tensor of 3 by 2 floats, as Paddle writes it
+    "paddle": (bytes(16) + b"\6\0\0\0\x08\5\x10\3\x10\2" + bytes(24), "Paddle"),
+    "pickles": (pickle.dumps(1, 4) + pickle.dumps(2, 3), "several"),
+    "arrays": (npy() + npy(), "several"),
 }
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_embed_find_replace_strip(name: str) -> None:
-    host = GOOD[name]
-    assert ADAPTER.matches(BytesSource(host))
-    assert ADAPTER.find(BytesSource(host)) is None
-    file = embed(host)
-    assert file[: len(host)] == host
-    assert file == host + CONTAINER + file[-64:]
-    carried = find(file)
-    assert (carried.form, carried.host_length, read_all(carried.container)) == ("trailer", len(host), CONTAINER)
-    assert strip(file) == host
-    longer = embed(file, OTHER)
-    assert longer == embed(host, OTHER)
-    assert read_all(find(longer).container) == OTHER
-    assert embed(longer, CONTAINER) == file
-    assert strip(longer) == host
+class TestTrailer(AdapterContract):
+    adapter = ADAPTER
+    hosts = GOOD
+
+    def loads(self, path: Path) -> object:
+        """As the file's own reader does."""
+        name, data = path.name, path.read_bytes()
+        if name.startswith("pickle"):
+            return pickle.loads(data)
+        if name == "tar":
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                return archive.getnames()
+        if name == "npy":
+            import numpy as np
+
+            one, two = np.load(path).tolist(), np.load(path, mmap_mode="r").tolist()
+            assert one == two
+            return one
+        if name == "sqlite":
+            with contextlib.closing(sqlite3.connect(path)) as base:
+                return [base.execute(what).fetchall() for what in ("select a from t", "pragma integrity_check")]
+        if name.startswith("bz2"):
+            return bz2.decompress(data)
+        if name.startswith("gguf"):
+            import gguf
+
+            return [tensor.data.tolist() for tensor in gguf.GGUFReader(path).tensors]
+        if name == "x.ort":
+            import numpy as np
+            import onnxruntime
+
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            return session.run(None, {"x": np.ones(3, np.float32)})[0].tolist()
+        import PIL.Image
+
+        with PIL.Image.open(path) as image:
+            return image.getpixel((0, 0))
+
+    def large(self, path: Path, size: int) -> None:
+        path.write_bytes(pickle.dumps(bytes(size)))
+
+
+class TestRefused(BesideContract):
+    """What would break on a trailer; but for files that adapters of their own are asked for before."""
+
+    adapter = ADAPTER
+    hosts = {
+        name: data
+        for name, (data, _) in BAD.items()
+        if name not in ("hdf5", "onnx", "flax", "zip", "zip, then a little", "safetensors", "bare container")
+        and name != "msgpack, wide"  # which takes long, and is as the others
+    }
+
+    def large(self, path: Path, size: int) -> None:
+        path.write_text(json.dumps([0] * (size // 3 + 1)))
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_refuses_what_would_break(name: str) -> None:
     host, word = BAD[name]
-    with pytest.raises(RefusedHost, match="not touched") as caught:
-        embed(host)
+    with pytest.raises(RefusedHost, match="its readers fail") as caught:
+        ADAPTER.plan_embed(BytesSource(host), CONTAINER)
+    with pytest.raises(RefusedHost, match="its readers fail"):
+        embed(host)  # though it was asked for
     assert word in caught.value.message
-    assert "FILE.jelly beside it" in str(caught.value.hint)
+    assert "a file beside it" in str(caught.value.hint)
     assert caught.value.requirement == "JF-HST-004"
     # Nor is a trailer that another tool has put there replaced.
     with pytest.raises(RefusedHost):
-        embed(apply(host, plan_trailer(BytesSource(host), OTHER, len(host))))
+        embed(plans.applied(host, plan_trailer(BytesSource(host), OTHER, len(host))))
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_is_not_known_is_left_alone_unless_asked_for(name: str) -> None:
+    host = UNKNOWN[name]
+    with pytest.raises(RefusedHost) as caught:
+        ADAPTER.plan_embed(BytesSource(host), CONTAINER)
+    assert caught.value.requirement == "JF-TRL-002"
+    file = embed(host)
+    assert read_all(find(file).container) == CONTAINER
+    assert strip(file) == host
+    # where one is, another takes its place
+    again = plans.applied(file, ADAPTER.plan_embed(BytesSource(file), OTHER))
+    assert read_all(find(again).container) == OTHER
+    assert strip(again) == host
+
+
+def streams() -> dict[str, tuple[bytes, Callable[[bytes], object]]]:
+    """Several records in one file, and how they are read: one after another, until there are no more."""
+    import numpy as np
+
+    def arrays(data: bytes) -> object:
+        stream, found = io.BytesIO(data), []
+        while stream.tell() < len(data):
+            found.append(np.load(stream).tolist())
+        return found
+
+    def pickles(data: bytes) -> object:
+        stream, found = io.BytesIO(data), []
+        with contextlib.suppress(EOFError):
+            while True:
+                found.append(pickle.load(stream))
+        return found
+
+    two = io.BytesIO()
+    np.save(two, np.arange(3))
+    np.save(two, np.ones((2, 2)))
+    return {
+        "pickles": (pickle.dumps([1, 2]) + pickle.dumps({"a": b"x" * 200_000}), pickles),
+        "pickles 2": (pickle.dumps([1, 2], 2) + pickle.dumps("x", 2), pickles),
+        "pickles of two protocols": (pickle.dumps([1, 2], 4) + pickle.dumps("x", 2), pickles),
+        "arrays": (two.getvalue(), arrays),
+        "raw array": (np.arange(100.0).tobytes(), lambda data: np.frombuffer(data, np.uint8).tolist()),
+    }
+
+
+@pytest.mark.parametrize("name", streams())
+def test_what_is_read_to_its_end_stays_as_it_is(name: str, tmp_path: Path) -> None:
+    data, reader = streams()[name]
+    expected = reader(data)
+    path = tmp_path / "weights.bin"
+    path.write_bytes(data)
+    snap = Snapshot(make_container())
+    if name == "raw array":
+        with pytest.warns(
+            HostWarning, match=r"not known whether the reader .* stops at its end, .* inside: trailer=True"
+        ):
+            assert jellyformat.embed(path, snap) == "sidecar"
+    else:
+        assert jellyformat.embed(path, snap) == "sidecar"
+        with pytest.raises(RefusedHost, match="several pickles or arrays"):
+            jellyformat.embed(path, snap, replace=True, trailer=True)
+    assert reader(path.read_bytes()) == expected
+    jellyformat.strip(path)
+    with_trailer = plans.applied(data, plan_trailer(BytesSource(data), CONTAINER, len(data)))
+    if name == "raw array":
+        assert reader(with_trailer) != expected  # and nobody would have noticed
+    else:
+        with pytest.raises((pickle.UnpicklingError, ValueError)):
+            reader(with_trailer)
+
+
+def test_a_kaldi_archive(tmp_path: Path) -> None:
+    import kaldiio
+    import numpy as np
+
+    path = tmp_path / "x.ark"
+    for options in ({}, {"compression_method": 2}):
+        with kaldiio.WriteHelper(f"ark:{path}", **options) as writer:
+            writer("utterance-1", np.ones((2, 3), np.float32))
+            writer("utterance-2", np.ones((4, 3), np.float32))
+        own = path.read_bytes()
+        assert jellyformat.embed(path, Snapshot(make_container())) == "sidecar"
+        assert [name for name, _ in kaldiio.load_ark(str(path))] == ["utterance-1", "utterance-2"]
+        jellyformat.strip(path)
+        path.write_bytes(plans.applied(own, plan_trailer(BytesSource(own), CONTAINER, len(own))))
+        with pytest.raises(UnicodeDecodeError):
+            list(kaldiio.load_ark(str(path)))
+
+
+def test_asked_for_it_is_inside(tmp_path: Path) -> None:
+    path, snap = tmp_path / "weights.bin", Snapshot(make_container())
+    path.write_bytes(NOISE)
+    with pytest.raises(RefusedHost) as caught:
+        jellyformat.embed(path, snap, out=tmp_path / "new.bin")
+    assert "trailer=True" in str(caught.value.hint)
+    assert jellyformat.embed(path, snap, trailer=True) == "trailer"
+    assert jellyformat.embed(path, snap, replace=True) == "trailer"
+    jellyformat.strip(path)
+    assert path.read_bytes() == NOISE
+    text = tmp_path / "x.json"
+    text.write_text("{}")
+    with pytest.raises(RefusedHost, match="its readers fail"):
+        jellyformat.embed(text, snap, trailer=True)
+    # other files have places of their own
+    array = tmp_path / "x.zip"
+    array.write_bytes(zipped())
+    assert jellyformat.embed(array, snap, trailer=True) == "zip"
+    assert plans.names_in(tmp_path) == ["weights.bin", "x.json", "x.zip"]
 
 
 def test_a_zip_end_record_is_looked_for_where_readers_do() -> None:
@@ -246,17 +455,11 @@ def test_a_zip_end_record_is_looked_for_where_readers_do() -> None:
     assert refusal(BytesSource(NOISE + with_comment[:-1])) is None
 
 
-@pytest.mark.parametrize("protocol", range(2, 6))
-def test_pickle_loads(protocol: int) -> None:
-    value = {"a": list(range(50)), "b": b"x" * 1000}
-    assert pickle.loads(embed(pickle.dumps(value, protocol=protocol))) == value
+def test_what_is_written_to_a_mapped_array_stays(tmp_path: Path) -> None:
+    import numpy as np
 
-
-def test_numpy_loads(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     path.write_bytes(embed(npy()))
-    assert np.array_equal(np.load(path), np.arange(100.0))
-    assert np.array_equal(np.load(path, mmap_mode="r"), np.arange(100.0))
     writable = np.load(path, mmap_mode="r+")
     writable[3] = -1
     writable.flush()
@@ -265,17 +468,15 @@ def test_numpy_loads(tmp_path: Path) -> None:
     assert read_all(find(path.read_bytes()).container) == CONTAINER
 
 
-def test_other_loaders(tmp_path: Path) -> None:
-    assert torch.equal(torch.load(io.BytesIO(embed(legacy_torch())))["w"], torch.arange(5.0))
-    with tarfile.open(fileobj=io.BytesIO(embed(tar()))) as archive:
-        assert archive.getnames() == ["x.txt"]
-    assert bz2.BZ2File(io.BytesIO(embed(bz2.compress(b"hello")))).read() == b"hello"
-    path = tmp_path / "a.db"
-    path.write_bytes(embed(sqlite(tmp_path)))
-    base = sqlite3.connect(path)
-    assert base.execute("select a from t").fetchall() == [(7,)]
-    assert base.execute("pragma integrity_check").fetchall() == [("ok",)]
-    base.close()
+def test_files_of_old_torch() -> None:
+    """Which have an adapter of their own, should it not be there."""
+    import torch
+
+    host = legacy_torch()
+    with pytest.raises(RefusedHost, match="several pickles"):
+        embed(host)
+    file = plans.applied(host, plan_trailer(BytesSource(host), CONTAINER, len(host)))
+    assert torch.equal(torch.load(io.BytesIO(file))["w"], torch.arange(5.0))
 
 
 def test_every_step_keeps_the_host_and_never_shows_half_a_container() -> None:
@@ -330,10 +531,10 @@ def test_strip_needs_the_host_length() -> None:
 @given(st.binary(max_size=300), st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_round_trip_or_are_refused(host: bytes, body: bytes) -> None:
-    container = make_container(body)
+    container = plans.container_of(body)
     try:
         file = embed(host, container)
-    except RefusedHost:
+    except (RefusedHost, CorruptLocator):  # the latter of bytes that end as a locator does
         return
     assert read_all(find(file).container) == container
     assert strip(file) == host
@@ -344,7 +545,7 @@ def test_any_bytes_round_trip_or_are_refused(host: bytes, body: bytes) -> None:
 def test_garbage_raises_nothing_else(garbage: bytes, start: bytes) -> None:
     for file in (start + garbage, start + garbage + END_MAGIC):
         source = BytesSource(file)
-        for call in (ADAPTER.find, lambda source: ADAPTER.plan_embed(source, CONTAINER)):
+        for call in (ADAPTER.find, lambda source: ADAPTER.plan_embed(source, CONTAINER), bears):
             with contextlib.suppress(JellyError):
                 call(source)
 
@@ -390,9 +591,7 @@ def test_protocol_buffers_are_told() -> None:
 
 def test_a_container_that_does_not_fill_the_gap() -> None:
     """Bytes hidden between the host and the container, or behind it."""
-    from jellyformat.host import locator
-
-    host, container = b"\x00own bytes", make_container(b"x" * 50)
+    host, container = b"\x00own bytes", plans.container_of(b"x" * 50)
     for before, behind in ((b"hidden", b""), (b"", b"hidden")):
         start = len(host) + len(before)
         file = host + before + container + behind + locator(start, container, len(host))

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jellyformat.source import FileSource, Window
-from jellyformat.weights import Weight, hash_weights
+from jellyformat.format.source import FileSource, Window
+from jellyformat.hosts.weights import Weight, hash_weights
 
 _BLOCK = 64 << 20
 

@@ -13,7 +13,7 @@ from test_states import OPERATIONS, ORDINARY
 
 HEAD = """# Every state of a repository, and what becomes of it
 
-Each is a real repository made by git in `states.py`. *Captured*: `test_states.py` compares the snapshot, byte for
+Each is a real repository made by git in `states/`. *Captured*: `test_states.py` compares the snapshot, byte for
 byte, with what git and the file system say (HEAD, index with its stages and flags, worktree tree, modes, lists of
 `git status --porcelain=v2`), and the export with the files on disk; nothing below the repository changes
 meanwhile. *Restored*: `../restore/test_matrix.py` restores it into a new repository, and over every other state,
@@ -30,10 +30,19 @@ FOOT = """
 outside of the snapshot (`core.autocrlf`, filters, sparse patterns, replace refs, `info/exclude`), which a restore
 does not set.
 
-Besides, in `test_circumstances.py`: repositories of another user, unreadable files, a read-only filesystem, no git
-program, no repository (`--create-repo`), 100,000 files with an untracked directory of 50,000, files and indexes
-that change while they are read. Refused, with the way on: reftable, unknown extensions, a broken HEAD or index,
-names that a container cannot hold in the index.
+Besides: repositories of another user, unreadable files, a read-only filesystem, no git program, no repository
+(`--create-repo`) in `test_repository_access.py`; `--without-git` in `test_without_git.py`; further repositories
+(`--with`) in `test_in_place.py`; files and indexes that change while they are read in
+`test_changes_during_capture.py`; environments, caches, trackers' directories and models that git does not ignore, and
+directories that are too large, in `test_left_out.py`; objects that git packs, unpacks and prunes meanwhile in
+`test_living_repository.py`; git-annex, DVC, nbstripout, and filters that may conceal in `test_filters.py`; 100,000
+files with an untracked directory of 50,000 in `test_many_files.py`.
+Refused,
+and the message says what to do: unknown extensions and forms of refs, a broken HEAD or index, names that a container
+cannot hold in the index.
+
+States with reftables are made by git from 2.45 on, where there is one (`JELLYFORMAT_NEWER_GIT` names it, `newer_git.sh`
+makes one of Debian's packages); three of them by dulwich elsewhere.
 """
 
 

@@ -15,8 +15,8 @@ import pytest
 from states import GIT_ENVIRONMENT, Repo, base
 
 import jellyformat
-from jellyformat import environment
-from jellyformat.environment import clean_argv, clean_text, clean_url, collect_environment
+from jellyformat.capture import environment
+from jellyformat.capture.environment import clean_argv, clean_text, clean_url, collect_environment
 
 CHANCE = random.Random(5)
 TOKEN = "hf_" + "".join(CHANCE.choice(string.ascii_letters) for _ in range(34))
@@ -40,6 +40,8 @@ URLS = {
     "/srv/git/x.git": "/srv/git/x.git",
     "a@b/x:y": "a@b/x:y",
     "../x": "../x",
+    "  https://u:secret@host/x": "https://host/x",
+    "http:/u:secret@host/x": "http://host/x",
 }
 
 
@@ -58,11 +60,13 @@ def test_remotes_of_a_repository(tmp_path: Path) -> None:
     repo.git("remote", "add", "home", "/home/alice/c.git")
     repo.git("remote", "add", "path", f"https://example.org/{TOKEN}/d.git")
     repo.git("config", "remote.pushDefault", "origin")
+    repo.git("config", f"remote.https://me:{TOKEN}@example.org/f.git.url", f"https://me:{TOKEN}@example.org/f.git")
     repo.git("config", "remote.with.dot.url", "x")
     snap = jellyformat.snapshot(repo.path)
     assert snap.manifest.provenance.remotes == (
         (b"alias", b"mine:b.git"),
         (b"home", b"~/c.git"),
+        (b"https://example.org/f.git", b"https://example.org/f.git"),
         (b"origin", b"https://example.org/a.git"),
         (b"path", b"https://example.org/***/d.git"),
         (b"with.dot", b"x"),
@@ -84,6 +88,33 @@ ARGUMENTS = {
     ("--data", "/home/alice/data", "/Users/bob/x"): (b"--data", b"~/data", b"~/x"),
     ("--lr", "3e-4", "model=gpt2"): (b"--lr", b"3e-4", b"model=gpt2"),
     ("caf\udce9",): (b"caf\xe9",),
+    ("--pass", "abc", "--pw", "d", "--pwd", "e", "--pat", "f"): (
+        *(b"--pass", b"***", b"--pw", b"***", b"--pwd", b"***", b"--pat", b"***"),
+    ),
+    ("-p", "abc"): (b"-p", b"***"),
+    ("-pS3cret",): (b"-p***",),
+    ("-pretrained",): (b"-pretrained",),
+    ("--header", "Authorization: Bearer abc"): (b"--header", b"***"),
+    ("-H", "X-Api-Key: abc", "-H", "Accept: text"): (b"-H", b"***", b"-H", b"Accept: text"),
+    ("-u", "me:abc", "-u", "root"): (b"-u", b"***", b"-u", b"root"),
+    ("+a.api_key=abc", "++b.hub-token=d", "~c/password=e"): (
+        b"+a.api_key=***",
+        b"++b.hub-token=***",
+        b"~c/password=***",
+    ),
+    ("logger={api_key: abc, name: x}",): (b"logger={api_key: ***, name: x}",),
+    ('--config={"apiKey": "a b c", "lr": 1}',): (b'--config={"apiKey": ***, "lr": 1}',),
+    ("--header=Authorization: Bearer abc def",): (b"--header=Authorization: *** def",),
+    ("https://h/x;token=abc", " https://u:p@h/y", "http:/u:p@h/z"): (
+        b"https://h/x;token=***",
+        b"https://h/y",
+        b"http://h/z",
+    ),
+    ("https://h/x?a=1&sig=abc#y",): (b"https://h/x",),
+    ("--max_tokens", "512", "--max-new-tokens=64", "--tokenizer", "gpt2", "--author", "me"): (
+        *(b"--max_tokens", b"512", b"--max-new-tokens=64", b"--tokenizer", b"gpt2", b"--author", b"me"),
+    ),
+    ("--opt", "key:abc", "x" * 70_000): (b"--opt", b"key:***", b"xx***"),
 }
 
 
@@ -151,8 +182,8 @@ def test_environment() -> None:
     packages = found["packages"]
     assert isinstance(packages, list)
     names = {package[0]: package for package in packages}
-    assert names["numpy"][1]
-    assert names["numpy"][2] is None
+    assert names["pytest"][1]
+    assert names["pytest"][2] is None
     assert [package[0].lower() for package in packages] == sorted(
         (package[0].lower() for package in packages), key=lambda name: name.replace("_", "-").replace(".", "-")
     )
@@ -174,6 +205,7 @@ def test_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = tmp_path / "site"
     direct = {
         "vcs": {"url": "https://t@example.org/x.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+        "odd": {"url": f"https://example.org/{TOKEN}.git", "vcs_info": {"vcs": "git", "commit_id": TOKEN}},
         "editable": {"url": repo.path.as_uri(), "dir_info": {"editable": True}},
         "directory": {"url": (repo.path / "src").as_uri(), "dir_info": {}},
         "plain": {"url": "file:///home/alice/plain", "dir_info": {"editable": True}},
@@ -190,6 +222,7 @@ def test_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(packages, list)
     assert {name: origin for name, _, origin in packages} == {
         "vcs": "git+https://example.org/x.git@abc",
+        "odd": "git+https://example.org/***@***",
         "editable": f"editable git+https://example.org/e.git@{head}",
         "directory": f"git+https://example.org/e.git@{head}",
         "plain": "editable file://~/plain",
@@ -213,7 +246,8 @@ def test_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
     assert collect_environment()["accelerators"] == []
     code = (
-        "import sys; from jellyformat.environment import collect_environment as c; c(); print('torch' in sys.modules)"
+        "import sys; from jellyformat.capture.environment import collect_environment; collect_environment(); "
+        "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
@@ -284,6 +318,7 @@ def test_no_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert note(jellyformat.snapshot(repo.path)) is None
 
 
+@pytest.mark.framework
 def test_in_a_real_kernel(tmp_path: Path) -> None:
     from jupyter_client import manager
 
@@ -306,7 +341,7 @@ def test_in_a_real_kernel(tmp_path: Path) -> None:
     finally:
         client.stop_channels()
         found.shutdown_kernel(now=True)
-    lines = [line for line in "".join(texts).splitlines() if line]
+    lines = [line for line in "".join(texts).splitlines() if "'unsaved'" in line]
     assert "book.ipynb" in lines[0]
     assert "'unsaved': None" in lines[0]
     assert "'unsaved': True" in lines[1]

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from states import Repo, git
 
-from jellyformat.attributes import Attributes
-from jellyformat.attributes import Value as AttributeValue
 from jellyformat.errors import RefusedRepository
-from jellyformat.gitconfig import Conditions, given_values, parse_config, read_config, user_files
-from jellyformat.ignore import Ignore
-from jellyformat.packs import ObjectStore
+from jellyformat.git.attributes import Attributes
+from jellyformat.git.attributes import Value as AttributeValue
+from jellyformat.git.config import Conditions, given_values, parse_config, read_config, user_files
+from jellyformat.git.ignore import Ignore
+from jellyformat.git.objects import ObjectStore
 
 DIRECTORIES = (b"", b"a/", b"a/b/", b"ab/", b"a/b/c/", b"b/a/")
 PATHS = [
@@ -201,7 +201,9 @@ def test_configuration_includes(tmp_path: Path) -> None:
         ("includeIf.onbranch:dev/.path", "../../../other"),
     ):
         repo.git("config", "--add", name, value)
-    config = read_config([bytes(repo.path / ".git/config")], Conditions(bytes(repo.path / ".git"), b"refs/heads/main"))
+    config = read_config(
+        [bytes(repo.path / ".git/config")], Conditions((bytes(repo.path / ".git"),), b"refs/heads/main")
+    )
     for name in ("core.autocrlf", "x.only", "x.branch"):
         assert (config.get(name) or "") == repo.git("config", name, fails=True).decode().strip()
     assert config.boolean("core.autocrlf", default=False)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from states import GIT_ENVIRONMENT, STATES, TRAITS
+from states import GIT_ENVIRONMENT, NEWER_GIT, STATES, TRAITS
 from traces import look
 
 _CAPTURE = """
@@ -37,6 +37,8 @@ def violations(trace: str, root: str) -> list[str]:
         if match is None:
             continue
         name = match[1]
+        if f"<... {name} resumed>" in line and name.startswith("clone"):
+            continue  # its flags stand where it began
         if name in ("execve", "execveat"):
             programs += 1
             if programs > 1:
@@ -70,7 +72,7 @@ def traced(code: str, paths: list[Path], scratch: Path) -> tuple[str, str]:
     done = subprocess.run(
         [*command, sys.executable, "-c", code],
         input="\n".join(map(str, paths)), capture_output=True, text=True, check=False, cwd=scratch,
-        env={**GIT_ENVIRONMENT, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**GIT_ENVIRONMENT, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout, log.read_text(errors="replace")
@@ -79,12 +81,14 @@ def traced(code: str, paths: list[Path], scratch: Path) -> tuple[str, str]:
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
+@pytest.mark.slow
 @needs_strace
 def test_system_calls(tmp_path: Path) -> None:
     world = tmp_path / "world"
     paths: list[Path] = []
+    without = {"large", "unreadable", "root"} | (set() if NEWER_GIT else {"newer git"})
     for name in sorted(STATES):
-        if not TRAITS[name] & {"large", "unreadable", "root"}:
+        if not TRAITS[name] & without:
             paths.append(world / name)
             STATES[name](paths[-1])
     before = look(world)

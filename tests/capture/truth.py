@@ -135,7 +135,7 @@ def _ref_of_old_git(asker: Asker) -> bytes:
     """git before 2.40 cannot be told not to follow symbolic refs to their end."""
     git_dir = Path(os.fsdecode(asker.git("rev-parse", "--absolute-git-dir")[:-1]))
     text = (git_dir / "HEAD").read_bytes()
-    return text[5:] if text.startswith(b"ref: ") else b""
+    return text[5:] if text.startswith(b"ref: ") and b"/.invalid" not in text else b""  # in reftables: detached
 
 
 def _is_own(path: Path) -> bool:

@@ -17,6 +17,9 @@ FAKE = Path(__file__).parent / "fake.py"
 NAMES = ("header/good", "header/longer", "restore/small", "restore/links", "restore/unsafe-dot-dot", "zip/unlisted")
 
 
+pytestmark = pytest.mark.sampled(3)
+
+
 @pytest.fixture(scope="module")
 def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few of the vectors."""
@@ -196,7 +199,7 @@ given = dict(zip(args[1::2], args[2::2]))
 status, output = conformance.answer(args)
 if "--host" in given:
     host = Path(given["--in"])
-    sidecar = host.with_name(host.name + ".jelly")
+    sidecar = host.with_name("jelly." + host.name + ".jelly")
     if fault == "removes":
         sidecar.unlink(missing_ok=True)
     elif fault == "keeps" and not sidecar.exists():
@@ -251,6 +254,7 @@ spec = "| `a.b` | x |\\n- **[JF-ABC-001]** A reader MUST reject it. (`a.b`)\\n"
 good = {"name": "v", "requirements": ["JF-ABC-001"], "expect": {"content": {}}}
 bad = {"name": "w", "requirements": ["JF-ABC-001"], "expect": {"error": {"class": "a.b", "requirement": "JF-ABC-001"}}}
 why = {"JF-ABC-001": {"negative": "a reason that is long enough"}}
+steps = "<!-- steps:begin -->%s<!-- steps:end -->"
 """
 
 
@@ -269,6 +273,11 @@ why = {"JF-ABC-001": {"negative": "a reason that is long enough"}}
         ("trace.trace(spec + spec[14:], [good, bad], {})", "there twice"),
         ("trace.trace(spec + 'It MUST too.', [good, bad], {})", "1 MUST outside"),
         ("trace.trace(spec + '- **[JF-ABC-002]** A reader MUST. (x)', [good, bad], {})", "not of the form"),
+        ("trace.trace(spec + steps % 'ABC', [good, bad], {})", None),
+        ("trace.trace(spec + steps % 'ABC-001', [good, bad], {})", None),
+        ("trace.trace(spec + steps % 'none', [good, bad], {})", "does not name JF-ABC-001"),
+        ("trace.trace(spec + steps % 'ABC-001…003', [good, bad], {})", "names JF-ABC-002, which is not there"),
+        ("trace.trace(spec + steps % 'ABC, ABD', [good, bad], {})", "names JF-ABD, which is not there"),
     ],
 )
 def test_requirements_are_traced(call: str, problem: str | None) -> None:
@@ -288,7 +297,8 @@ with TemporaryDirectory() as name:
     for text, instead in (("nowhere", ""), ("if source.size > header.total_length:", "if :"),
                           ("if source.size > header.total_length:", "if False:"),
                           ("if source.size > header.total_length:", "if header.total_length < source.size:")):
-        found = mutants.fate(Mutation("container.py", text, instead, "header/"), Path(name), vectors, everything=False)
+        mutation = Mutation("format/frames.py", text, instead, "header/")
+        found = mutants.fate(mutation, Path(name), vectors, everything=False)
         print(found.fault.split(":")[0], "|", found.caught.split(":")[0])
 """
     assert python(code).splitlines() == ["the text is there 0 times | ", "is no Python | ", " | header/longer", " | "]

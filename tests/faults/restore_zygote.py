@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pygit2  # noqa: F401  # imported before forking
 import pytest
 import zygote
 
 import jellyformat
-from jellyformat import moving, undoing  # noqa: F401  # imported before forking
-from jellyformat.repository import find
-from jellyformat.restorejournal import Change, Changer
-from jellyformat.undolog import Store
+from jellyformat.capture.capture import create_repository
+from jellyformat.checkout import step, undo  # noqa: F401  # imported before forking
+from jellyformat.checkout.journal import Change, Changer
+from jellyformat.checkout.store import Store
+from jellyformat.git.layout import find_repository
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,33 @@ def restore(directory: Path) -> object:
 
 
 def break_off(directory: Path, at: int) -> None:
-    """A restore that stops when the journal is written and some changes are made, as if it were killed there."""
+    """A restore that stops when the journal is written and ``at`` changes are made, as if it were killed there."""
     made = [0]
+
+    def stops(change: Change) -> bool:
+        made[0] += 1
+        return made[0] > at
+
+    _break_off(directory, stops)
+
+
+def break_off_behind(directory: Path, name: bytes) -> None:
+    """The same, when the file ``name`` was put."""
+    put = [False]
+
+    def stops(change: Change) -> bool:
+        before, put[0] = put[0], put[0] or change.path == name
+        return before
+
+    _break_off(directory, stops)
+
+
+def _break_off(directory: Path, stops: Callable[[Change], bool]) -> None:
     make = Changer._make
 
     def some(self: Changer, change: Change) -> None:
-        if made[0] == at:
+        if stops(change):
             raise KeyboardInterrupt
-        made[0] += 1
         make(self, change)
 
     def dead(*unused: object) -> list[str]:
@@ -45,14 +66,15 @@ def break_off(directory: Path, at: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Changer, "_make", some)
         patch.setattr(Changer, "take_back", dead)
-        patch.setattr("jellyformat.moving.recover", lambda store: [])
+        patch.setattr("jellyformat.checkout.step.recover", lambda store: [])
         with pytest.raises(KeyboardInterrupt):
             restore(directory)
-    assert Store(find(directory / "r").git_dir).journal.exists()
+    assert Store(find_repository(directory / "r")).journal.exists()
 
 
 STEPS: dict[str, Callable[[Path], object]] = {
     "restore": restore,
+    "create": lambda directory: create_repository(directory / "new"),
     "new": lambda directory: jellyformat.restore(directory / "x.jelly", directory / "new"),
     "undo": lambda directory: jellyformat.undo(directory / "r"),
     "redo": lambda directory: jellyformat.redo(directory / "r"),

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tracing import BROKEN, BROKEN_FOR_GOOD, CALLS, KILL, NO_SPACE, PROCESSES, Zygote, faults, inject, zygotes
+from tracing import BROKEN, CALLS, FOR_GOOD, INTERRUPTED, KILL, NO_SPACE, PROCESSES, Zygote, faults, inject, zygotes
 from zygote import OLD, SCENARIOS, BrokenOff
 
-from jellyformat.atomic import recover
-from jellyformat.newfile import sweep
+from jellyformat.files.change import repair
+from jellyformat.files.newfile import sweep
 
 __all__ = ["zygotes"]
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
@@ -45,24 +45,34 @@ def check(zygote: Zygote, name: str, directory: Path, call: str, fault: str, num
         assert status in (0, 5), place
         if status == 0:
             assert left == new, place
-        elif fault != BROKEN_FOR_GOOD and not recovering:
+        elif not fault.endswith(FOR_GOOD) and not recovering:
             assert left == old, f"reported as failed, but not as it was: {place}"
     if scenario.changed == "host":
         assert (left or b"")[:9_000] == OLD[:9_000] or left == new, f"the host's own bytes: {place}"
     else:
         assert state(directory, "host") == OLD, place
-    recover(directory / "host")
+    repair(directory / "host")
     if scenario.changed != "host":
         sweep(directory / scenario.changed)
     mended = state(directory, scenario.changed)
     assert mended == (new if status == 0 else mended), place
     assert mended in (old, new), f"neither old nor new: {place}"
-    if fault in (NO_SPACE, BROKEN) and status:
+    if fault in (NO_SPACE, BROKEN, INTERRUPTED) and status:
         assert mended == old, place
     expected = {"host", scenario.changed} if mended is not None else {"host"}
     assert {path.name for path in directory.iterdir()} == expected, f"something is left behind: {place}"
-    assert recover(directory / "host") is None, place
+    assert repair(directory / "host") is None, place
     shutil.rmtree(directory)
+
+
+def recorded(zygotes: threading.local, name: str, directory: Path) -> str:
+    """The calls of a scenario that nothing disturbs, in a new directory."""
+    directory.mkdir()
+    SCENARIOS[name].prepare(directory)
+    status, log = zygotes.zygote.run(name, directory, f"trace=/^({CALLS})$")
+    assert status == 0
+    found: str = log
+    return found
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -73,10 +83,7 @@ def test_every_fault(
     record_property: Callable[[str, object], None],
 ) -> None:
     baseline = tmp_path / "baseline"
-    baseline.mkdir()
-    SCENARIOS[name].prepare(baseline)
-    status, log = zygotes.zygote.run(name, baseline, f"trace=/^({CALLS})$")
-    assert status == 0
+    log = recorded(zygotes, name, baseline)
     assert state(baseline, SCENARIOS[name].changed) == SCENARIOS[name].after
     points, counts = faults(log)
 

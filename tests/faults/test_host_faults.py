@@ -29,12 +29,15 @@ from onnx import helper, numpy_helper
 from tracing import BROKEN, CALLS, KILL, NO_SPACE, PROCESSES, Zygote, faults, inject, sampled, zygotes
 from zygote import HOSTS, SAVED
 
-from jellyformat.atomic import recover
 from jellyformat.errors import SystemFailure
-from jellyformat.mending import mend_files
+from jellyformat.files.change import repair
+from jellyformat.fixing import repair_files
 
 __all__ = ["zygotes"]
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+    pytest.mark.sampled(3),
+]
 
 VALUES = torch.arange(3000.0)
 ONE, TWO = plans.make_container(20_000, 1), plans.make_container(9_000, 2)
@@ -178,7 +181,7 @@ def check(zygote: Zygote, kind: Kind, step: str, directory: Path, call: str, fau
     if not kind.journaled or fault in (NO_SPACE, BROKEN):
         assert kind.load(host), place
     try:
-        recover(host)
+        repair(host)
     except SystemFailure as error:
         raise AssertionError(place) from error
     mended = host.read_bytes()
@@ -187,7 +190,7 @@ def check(zygote: Zygote, kind: Kind, step: str, directory: Path, call: str, fau
         assert mended == after, place
     assert kind.load(host), place
     assert {path.name for path in directory.iterdir()} == {"host", "jelly"}, f"something is left behind: {place}"
-    assert recover(host) is None, place
+    assert repair(host) is None, place
     shutil.rmtree(directory)
 
 
@@ -264,7 +267,7 @@ def test_mending_may_be_broken_off_too(
         place = f"{job[1]}: {status}\n{log}"
         assert status == -9 if job[1][1] == KILL else status in (0, 5), place
         assert kind.journaled or kind.load(host), place
-        recover(host)
+        repair(host)
         assert host.read_bytes() in whole, place
         assert kind.load(host), place
         assert {path.name for path in directory.iterdir()} == {"host", "jelly"}, place
@@ -287,7 +290,7 @@ def grown(size: int) -> bytes:
 
 
 BOXES = {"one": grown(20_000), "two": grown(9_000)}
-FOREIGN = {"host.txt": b"notes", "host.jelly.old": b"mine", ".host": b"mine, too"}
+FOREIGN = {"host.txt": b"notes", "jelly.host.jelly.old": b"mine", ".host": b"mine, too"}
 
 
 @dataclass(frozen=True)
@@ -320,7 +323,7 @@ def load_distributed(path: Path) -> bool:
 SIDECAR = Beside(
     lambda path: path.write_text("[0.5, 0.25]\n" * 500),
     lambda path: path.read_text() == "[0.5, 0.25]\n" * 500,
-    "host.jelly",
+    "jelly.host.jelly",
 )
 BESIDE = {"sidecar": SIDECAR, "directory": Beside(save_distributed, load_distributed, "host/jellyformat.jelly")}
 
@@ -373,12 +376,12 @@ def check_beside(
     if fault[1] in (NO_SPACE, BROKEN):
         assert left == (before if status else after), place
     for place_to_mend in (directory / "host", directory):  # only the latter knows a folder that is empty yet
-        mend_files(place_to_mend)
+        repair_files(place_to_mend)
     found = look(directory)
     assert found in states, place
     if status == 0:
         assert found == after, place
-    assert mend_files(directory) == [], place
+    assert repair_files(directory) == [], place
     assert [path for path in directory.rglob("*") if ".jelly-" in path.name] == [], place
     shutil.rmtree(directory)
 
@@ -432,5 +435,5 @@ def test_faults_of_a_save_call(tmp_path: Path, zygotes: threading.local) -> None
     between = {**before, "host": SAVED.encode()}
     assert set(after) == set(before)
     assert after["host"] == between["host"]
-    assert after["host.jelly"] not in (before["host.jelly"], BOXES["two"])
+    assert after["jelly.host.jelly"] not in (before["jelly.host.jelly"], BOXES["two"])
     try_them("save", BOXES["two"], [before, between, after], tmp_path, zygotes)

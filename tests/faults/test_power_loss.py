@@ -18,10 +18,10 @@ import plans
 import pytest
 from jellyformat_onnx import ADAPTER as ONNX
 
-from jellyformat.atomic import apply_plan, recover
-from jellyformat.host import Append
-from jellyformat.journal import journal_path
-from jellyformat.source import BytesSource
+from jellyformat.files.change import apply_plan, repair
+from jellyformat.files.journal import journal_path
+from jellyformat.files.plans import Append
+from jellyformat.format.source import BytesSource
 
 OLD = bytes(range(241)) * 30
 FRESH = Append(len(OLD), ((9_000, b"S" * 300), (len(OLD), b"C" * 1000), (len(OLD) + 1000, b"E" * 300)), len(OLD) + 1300)
@@ -163,7 +163,7 @@ def heal_all(
         assert content[:keep] == ends[0][:keep]
         if book is not None:
             journal_path(host).write_bytes(book)
-        recover(host)
+        repair(host)
         left = host.read_bytes()
         assert left in ends, f"{len(content)} bytes, journal {None if book is None else len(book)}"
         seen[left] += 1
@@ -198,5 +198,5 @@ def test_onnx_loads_after_a_power_loss(
         host.write_bytes(content)
         if book is not None:
             journal_path(host).write_bytes(book)
-        recover(host)
+        repair(host)
         assert host.read_bytes() in (data, new)

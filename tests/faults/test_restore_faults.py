@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +19,22 @@ import images
 import pytest
 import restore_zygote
 from states import Repo, base
-from tracing import BROKEN, BROKEN_FOR_GOOD, KILL, NO_SPACE, Zygote
+from tracing import BROKEN, BROKEN_FOR_GOOD, FOR_GOOD, INTERRUPTED, KILL, NO_SPACE, READ_ONLY, Zygote, inject
 
 import jellyformat
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+    pytest.mark.sampled(2),
+]
 
 CALLS = (
     "write|writev|pwrite64|pwritev2?|copy_file_range|sendfile|fsync|fdatasync|sync|syncfs|ftruncate|openat|creat|unlink"
     "|unlinkat|rename|renameat2?|link|linkat|symlink|symlinkat|mkdir|mkdirat|rmdir|chmod|fchmod|fchmodat2?|fchown|utimensat"
     "|flock"
 )
-SHARE = 1 if os.environ.get("JELLYFORMAT_FULL") else 23
+SHARE = 1 if os.environ.get("JELLYFORMAT_FULL") else 35
+FAULTS = (KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD, INTERRUPTED, READ_ONLY)
 
 
 @pytest.fixture(scope="module")
@@ -137,17 +142,16 @@ def check(zygote: Zygote, step: str, ready: Ready, directory: Path, call: str, f
     """One fault: the ``number``-th ``call`` of the step is broken off, or fails; what came of it."""
     images.copy(ready.directory, directory)
     repository = directory / "r"
-    when = f"{fault.partition(' ')[0]}:when={number}{'+' if fault == BROKEN_FOR_GOOD else ''}"
-    status, log = zygote.run(step, directory, f"trace={call}", f"inject={call}:{when}")
+    status, log = zygote.run(step, directory, *inject(call, fault, number))
     place = f"{step}: {call} {number} {fault}: status {status}\n{log[-3000:]}"
     assert ("killed by SIGKILL" if fault == KILL else "INJECTED") in log, place
     if fault == KILL:
         assert status == -9, place
     else:
         assert status in (0, 5), place
-        if fault in (NO_SPACE, BROKEN) and status and step != "mend":
+        if fault in (NO_SPACE, BROKEN, INTERRUPTED) and status and step != "mend":
             assert images.differences(ready.before, images.image(repository)) == [], place
-        if status == 0 and fault != BROKEN_FOR_GOOD:  # else a lock of ours may stay until the next command
+        if status == 0 and not fault.endswith(FOR_GOOD):  # else a lock of ours may stay until the next command
             assert outcome(directory) == ready.after, place
     jellyformat.history(repository)
     found = images.differences(ready.before, images.image(repository))
@@ -191,7 +195,7 @@ def test_every_fault(
     assert outcome(tmp_path / "baseline") == start.after
     calls = points(log)
     assert len(calls) > 20, log
-    jobs = [(call, fault, number) for call, number in calls for fault in (KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD)]
+    jobs = [(call, fault, number) for call, number in calls for fault in FAULTS]
     chosen = jobs[:: SHARE if step != "mend" else max(1, SHARE // 3)]
     results = Counter(
         check(zygote, step, start, tmp_path / str(place), call, fault, number)
@@ -201,3 +205,47 @@ def test_every_fault(
     print(f"{step}: {len(chosen)} of {len(jobs)} faults at {dict(Counter(call for call, _ in calls))}: {dict(results)}")
     assert results["before"]
     assert results["after"] or step == "mend"  # which ends with what was before the restore
+
+
+@pytest.mark.parametrize("step", ["create", "new"])
+def test_every_fault_of_a_new_repository(step: str, ready: dict[str, Ready], tmp_path: Path, zygote: Zygote) -> None:
+    """It is there whole, or not at all; what is left of it is found by `fix`, and the same done again is done."""
+
+    def begin(name: str) -> Path:
+        directory = tmp_path / name
+        directory.mkdir()
+        (directory / "x.jelly").symlink_to(ready["restore"].directory / "x.jelly")
+        if step == "create":
+            (directory / "new").mkdir()
+        return directory
+
+    directory = begin("baseline")
+    status, log = zygote.run(step, directory, f"trace=/^({CALLS})$")
+    assert status == 0
+    after = worktree(directory / "new")
+    jobs = [(call, fault, number) for call, number in points(log) for fault in FAULTS]
+    results: Counter[str] = Counter()
+    for place, (call, fault, number) in enumerate(jobs[:: SHARE if step == "new" else max(1, SHARE // 5)]):
+        directory = begin(str(place))
+        status, log = zygote.run(step, directory, *inject(call, fault, number))
+        told = f"{step}: {call} {number} {fault}: status {status}\n{log[-3000:]}"
+        assert status == -9 if fault == KILL else status in (0, 5), told
+        new = directory / "new"
+        if status == 0 and not fault.endswith(FOR_GOOD):
+            assert worktree(new) == after, told
+        elif status == 5 and not fault.endswith(FOR_GOOD):
+            assert not new.exists() or not list(new.iterdir()), told
+        if new.exists():
+            for left in new.glob(".git.jelly-*"):
+                os.utime(left, (1, 1))
+            jellyformat.fix(new)
+            assert not list(new.glob(".git.jelly-*")), told
+            if (new / ".git").exists():
+                subprocess.run(["git", "fsck"], cwd=new, check=True, capture_output=True)
+        results["whole" if (new / ".git").exists() else "not at all"] += 1
+        restore_zygote.STEPS[step](directory)
+        if not fault.endswith(FOR_GOOD) or call not in ("chmod", "symlink"):  # what never works there git is told of
+            assert worktree(new) == after, told
+        images.remove(directory)
+    print(f"{step}: {sum(results.values())} of {len(jobs)} faults: {dict(results)}")
+    assert len(results) == 2

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from jellyformat import ranges
-from jellyformat.atomic import locked, recover
-from jellyformat.host import Splice
-from jellyformat.journal import journal_path
+from jellyformat.files import ranges
+from jellyformat.files.change import locked, repair
+from jellyformat.files.journal import journal_path
+from jellyformat.files.plans import Splice
 
 DATA = b"".join(number.to_bytes(4, "big") for number in range(1, 20_000))
 SHORT, LONG = b"small head " * 100, b"another head " * 800
@@ -167,7 +167,7 @@ def test_power_loss(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         file.build(host)
         if book is not None:
             journal_path(host).write_bytes(book)
-        recover(host)
+        repair(host)
         left = host.read_bytes()
         phase = "none" if book is None else book[-1:].hex()
         assert left in ends, f"{len(file.content)} bytes, hole {file.hole}, journal {phase}"

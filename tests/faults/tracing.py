@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,11 @@ CALLS = (
     "|renameat2?|link|linkat|fchmod|fchown|flock|fsetxattr|fallocate"
 )
 KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD = "signal=SIGKILL", "error=ENOSPC", "error=EIO", "error=EIO for good"
+INTERRUPTED, READ_ONLY = "error=EINTR", "error=EROFS for good"
+FOR_GOOD = " for good"
 PROCESSES = 2
+LIMIT = 120
+"""Seconds after which a child that hangs is killed."""
 
 
 class Zygote:
@@ -32,7 +37,9 @@ class Zygote:
 
     def __init__(self, program: str = "zygote.py") -> None:
         command = [sys.executable, str(Path(__file__).with_name(program))]
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+        # measured, the children would make calls of their own
+        here = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        environment = {**here, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -44,18 +51,21 @@ class Zygote:
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
-    def run(self, scenario: str, directory: Path, *expressions: str) -> tuple[int, str]:
-        """Exit status of the child, and what strace has seen."""
+    def run(self, scenario: str, directory: Path, *expressions: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
+        """Exit status of the child, and what strace, told ``expressions`` and other ``options``, has seen."""
         pid = self.say(f"{scenario} {directory}")
         with tempfile.NamedTemporaryFile("r") as log:
-            command = ["strace", "-o", log.name, "-p", str(pid)]
+            command = ["strace", "-o", log.name, "-p", str(pid), *options]
             for expression in expressions:
                 command += ["-e", expression]
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
                 assert strace.stderr is not None
                 said = strace.stderr.readline()
                 assert "attached" in said, f"strace cannot trace here: {said}"
+                limit = threading.Timer(LIMIT, os.kill, (pid, signal.SIGKILL))
+                limit.start()
                 status = self.say("go")
+                limit.cancel()
                 strace.stderr.read()
             return status, log.read()
 
@@ -67,16 +77,15 @@ class Zygote:
         self.process.stdout.close()
 
 
-def faults(log: str) -> tuple[list[tuple[str, str, int]], Counter[str]]:
+def faults(
+    log: str, kinds: tuple[str, ...] = (KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD)
+) -> tuple[list[tuple[str, str, int]], Counter[str]]:
     """All faults there can be at the calls that strace has seen, as ``(call, fault, number)``; and how many calls."""
     counts = Counter(re.findall(r"^(\w+)\(", log, re.MULTILINE))
     assert counts["fsync"] >= 1
     assert sum(counts.values()) >= 5, log
     found = [
-        (call, fault, number)
-        for call, count in counts.items()
-        for fault in (KILL, NO_SPACE, BROKEN, BROKEN_FOR_GOOD)
-        for number in range(1, count + 1)
+        (call, fault, number) for call, count in counts.items() for fault in kinds for number in range(1, count + 1)
     ]
     return found, counts
 
@@ -89,7 +98,7 @@ def sampled(points: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
 
 def inject(call: str, fault: str, number: int) -> tuple[str, str]:
     """What strace is to be told so that it lets the ``number``-th ``call`` fail."""
-    when = f"{fault.partition(' ')[0]}:when={number}{'+' if fault == BROKEN_FOR_GOOD else ''}"
+    when = f"{fault.partition(' ')[0]}:when={number}{'+' if fault.endswith(FOR_GOOD) else ''}"
     return f"trace={call}", f"inject={call}:{when}"
 
 

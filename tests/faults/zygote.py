@@ -17,14 +17,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import saves
+
 from jellyformat import snapshots
-from jellyformat.atomic import apply_plan, locked, recover, write_new_file
-from jellyformat.container import format_header
 from jellyformat.errors import JellyError
-from jellyformat.host import Append, Copy, Rewrite, Truncate
-from jellyformat.journal import Journal
-from jellyformat.saving import save_beside
+from jellyformat.files.change import apply_plan, locked, repair
+from jellyformat.files.journal import HostJournal
+from jellyformat.files.newfile import write_new_file
+from jellyformat.files.plans import Append, Copy, Rewrite, Truncate
+from jellyformat.format.frames import format_header
 from jellyformat.snapshots import Snapshot
+from jellyformat.training.saving import save_beside
 
 OLD = bytes(range(251)) * 80
 OTHER = b"another file\n" * 100
@@ -63,7 +66,7 @@ class BrokenOff(Scenario):
     def prepare(self, directory: Path) -> None:
         super().prepare(directory)
         with locked(directory / "host") as host:
-            journal = Journal.begin(host.target, host.fd, REPLACE.keep)
+            journal = HostJournal.begin(host.target, host.fd, REPLACE.keep)
             for offset, data in REPLACE.writes[:2]:
                 os.pwrite(host.fd, data, offset)
             journal.close()
@@ -85,7 +88,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "new": Scenario(lambda d: write_new_file(d / "out", NEW), "out", None, b"".join(NEW)),
     "new-over": Scenario(lambda d: write_new_file(d / "out", NEW, overwrite=True), "out", OTHER, b"".join(NEW)),
-    "recover": BrokenOff(lambda d: recover(d / "host"), "host", OLD, OLD),
+    "recover": BrokenOff(lambda d: repair(d / "host"), "host", OLD, OLD),
 }
 
 
@@ -109,7 +112,8 @@ HOSTS: dict[str, Callable[[Path], Callable[[], object]]] = {
     "embed-in-place": partial(embed, in_place=True),
     "strip-in-place": lambda d: partial(snapshots.strip, d / "host", in_place=True),
     "save": save,
-    "mend-host": lambda d: partial(recover, d / "host"),
+    "mend-host": lambda d: partial(repair, d / "host"),
+    **{f"save-{kind}": partial(saves.begin, kind) for kind in saves.SAVES},
 }
 """What is done to a real checkpoint ``host`` with the container ``jelly``."""
 
@@ -149,6 +153,8 @@ def main() -> None:
     warm_up()
     while line := sys.stdin.readline():
         name, directory = line.split()
+        if name.startswith("save-"):  # once, and not in each child
+            saves.warm_up(name.removeprefix("save-"))
         read, write = os.pipe()
         is_ready, ready = os.pipe()
         pid = os.fork()

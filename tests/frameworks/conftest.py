@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jellyformat import training
+from jellyformat.training import marks, process
 
 RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "NODE_RANK", "LOCAL_RANK", "JELLYFORMAT_RANKS")
 
@@ -15,5 +15,6 @@ RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "NODE_RANK"
 def new_process(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
     for name in RANKS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(training, "_KEPT", training._Kept())
+    monkeypatch.setattr(process, "_KEPT", process._Kept())
+    monkeypatch.setattr(marks, "_MARKS", marks._Marks())
     monkeypatch.chdir(repository)

@@ -15,7 +15,8 @@ import torch.distributed.checkpoint as dcp
 from jellyformat_torch import distributed
 
 import jellyformat
-from jellyformat import beside, errors
+from jellyformat import errors
+from jellyformat.hosts import sidecar
 from jellyformat.training import SnapshotWarning
 
 pytestmark = [
@@ -118,7 +119,7 @@ def test_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(errors.NoRepository):
         distributed.save(state(), checkpoint_id=tmp_path / "strict", strict=True)
     assert not (tmp_path / "strict").exists()
-    monkeypatch.setattr(beside, "write_new_file", None)
+    monkeypatch.setattr(sidecar, "write_new_file", None)
     with pytest.warns(SnapshotWarning, match="the checkpoint was saved without a snapshot of the code"):
         distributed.save(state(), checkpoint_id=tmp_path / "without", snapshot=mine)
     with pytest.warns(SnapshotWarning, match="the checkpoint was saved without a snapshot of the code"):

@@ -12,6 +12,7 @@ import jellyformat_keras
 import keras
 import numpy as np
 import pytest
+from unmarked import unmarked
 
 import jellyformat
 from jellyformat import errors, snapshots
@@ -56,7 +57,10 @@ def test_callback(tmp_path: Path, model: Any) -> None:
         assert jellyformat.verify(path).ok
         assert jellyformat.load(path).id == expected
         assert loads(path, model)
-    assert len({jellyformat.load(path).digest for path in paths}) == 1
+    assert len({unmarked(path) for path in paths}) == 1
+    shown = [jellyformat.show(path) for path in paths[1:]]
+    assert [info.labels["epoch"] for info in shown] == ["1", "2"]
+    assert [float(info.labels["loss"]) >= 0 for info in shown] == [True, True]
     jellyformat.strip(paths[0])
     assert loads(paths[0], model)
 
@@ -64,9 +68,12 @@ def test_callback(tmp_path: Path, model: Any) -> None:
 def test_functions(tmp_path: Path, model: Any) -> None:
     mine = jellyformat.snapshot(history="full")
     jellyformat_keras.save(model, tmp_path / "a.keras")
-    jellyformat_keras.save(model, tmp_path / "b.keras", snapshot=mine)
+    jellyformat_keras.save(model, tmp_path / "b.keras", snapshot=mine, labels={"epoch": 3}, note="last")
+    assert (jellyformat.show(tmp_path / "b.keras").labels, jellyformat.show(tmp_path / "b.keras").note) == (
+        {"epoch": "3"}, "last",
+    )  # fmt: skip
     assert jellyformat.load(tmp_path / "a.keras").id == mine.id
-    assert jellyformat.load(tmp_path / "b.keras").digest == mine.digest
+    assert unmarked(tmp_path / "b.keras") == unmarked(mine)
     assert loads(tmp_path / "b.keras", model)
 
 

@@ -16,11 +16,12 @@ import torch
 from jellyformat_lightning import SnapshotCallback, SnapshotCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import AsyncCheckpointIO, CheckpointIO
+from unmarked import unmarked
 
 import jellyformat
 from jellyformat import errors
-from jellyformat.source import StreamSource
-from jellyformat.training import SnapshotWarning
+from jellyformat.format.source import StreamSource
+from jellyformat.training import SnapshotWarning, marks
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
@@ -34,7 +35,9 @@ class Model(pl.LightningModule):
         self.layer = torch.nn.Linear(4, 2)
 
     def training_step(self, batch: Any, index: int) -> Any:
-        return self.layer(batch).sum()
+        loss = self.layer(batch).sum()
+        self.log("train_loss", loss)
+        return loss
 
     def configure_optimizers(self) -> Any:
         return torch.optim.Adam(self.parameters())
@@ -83,7 +86,7 @@ def check(paths: list[Path], expected: str, kind: str = "listed") -> None:
         loaded = torch.load(path, weights_only=True)
         assert ("jellyformat" in loaded) is (kind == "tensor")
         Model.load_from_checkpoint(path)
-    assert len({jellyformat.load(path).digest for path in paths}) == 1
+    assert len({unmarked(path) for path in paths}) == 1
 
 
 @pytest.mark.parametrize("last", [True, "link"])
@@ -93,13 +96,24 @@ def test_callback(tmp_path: Path, expected: str, last: Any) -> None:
     assert [path.name for path in paths] == ["epoch=0-step=2.ckpt", "epoch=1-step=4.ckpt", "last.ckpt"]
     assert paths[2].is_symlink() is (last == "link")
     check(paths, expected)
+    shown = [jellyformat.show(path) for path in paths]
+    assert [(info.labels["epoch"], info.labels["global_step"]) for info in shown[:2]] == [("0", "2"), ("1", "4")]
+    assert all(float(info.labels["train_loss"]) for info in shown)
+    assert [info.run.sequence for info in shown[:2] if info.run is not None] == [0, 1 if last == "link" else 2]
     assert jellyformat.snapshot().id != expected, "the code was edited"
+    marks.begin_run()  # as in another process
     again = trainer(SnapshotCallback(), epochs=3, enable_checkpointing=False)
     again.fit(Model(), ckpt_path=paths[2])
     assert again.current_epoch == 3
     again.save_checkpoint(tmp_path / "after.ckpt")
     again.save_checkpoint(tmp_path / "weights.ckpt", weights_only=True)
     check([tmp_path / "after.ckpt", tmp_path / "weights.ckpt"], expected)
+    before, after = shown[2].run, jellyformat.show(tmp_path / "after.ckpt").run
+    assert before is not None
+    assert after is not None
+    assert (after.id, after.sequence) == (before.id, before.sequence + 1)
+    assert after.parent == bytes.fromhex(shown[2].digest)
+    assert jellyformat.show(tmp_path / "weights.ckpt").labels == {"epoch": "3", "global_step": "6"}
     jellyformat.strip(tmp_path / "after.ckpt")
     Model.load_from_checkpoint(tmp_path / "after.ckpt")
 
@@ -140,6 +154,19 @@ class Own(CheckpointIO):
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink()
+
+
+def test_a_link_is_replaced(tmp_path: Path) -> None:
+    """As by Lightning alone: ``last.ckpt`` may be a link to a checkpoint, which is not written over."""
+    plugin = SnapshotCheckpointIO(jellyformat.snapshot(), strict=True)
+    plugin.save_checkpoint({"w": torch.ones(2)}, tmp_path / "epoch=1.ckpt")
+    before = (tmp_path / "epoch=1.ckpt").read_bytes()
+    (tmp_path / "last.ckpt").symlink_to("epoch=1.ckpt")
+    plugin.save_checkpoint({"w": torch.zeros(2)}, tmp_path / "last.ckpt")
+    assert not (tmp_path / "last.ckpt").is_symlink()
+    assert (tmp_path / "epoch=1.ckpt").read_bytes() == before
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["w"].tolist() == [0, 0]
+    assert jellyformat.verify(tmp_path / "last.ckpt").ok
 
 
 def test_remote(tmp_path: Path, expected: str) -> None:

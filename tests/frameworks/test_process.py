@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -16,9 +17,10 @@ import jellyformat_torch
 import numpy as np
 import pytest
 from gitrepo import git
+from unmarked import unmarked
 
 import jellyformat
-from jellyformat import errors, snapshots, training
+from jellyformat import Snapshot, errors, snapshots, training
 from jellyformat.training import SnapshotWarning
 
 ARRAY = np.arange(3.0)
@@ -37,9 +39,10 @@ def test_an_edit_while_it_runs_is_in_no_checkpoint() -> None:
     jellyformat_numpy.save("d.npy", ARRAY)
     jellyformat_safetensors.save_file({"w": ARRAY}, "e.safetensors")
     names = ["a.pt", "b.pt", "c.npz", "d.npy", "e.safetensors"]
-    assert len({jellyformat.load(name).digest for name in names}) == 1
+    assert len({unmarked(name) for name in names}) == 1
     assert jellyformat.load("a.pt").id == first
-    assert bytes(jellyformat_torch.create_snapshot()["jellyformat"].numpy()) == jellyformat.load("a.pt").data
+    tensor = jellyformat_torch.create_snapshot()["jellyformat"]
+    assert unmarked(Snapshot(tensor.numpy().tobytes())) == unmarked("a.pt")
     assert jellyformat.snapshot().id != first, "asked for itself, a snapshot is one of now"
 
 
@@ -61,7 +64,7 @@ def test_a_snapshot_that_is_given_wins() -> None:
     jellyformat_torch.save({}, "a.pt", snapshot=mine)
     jellyformat_numpy.savez("c.npz", w=ARRAY, snapshot=mine)
     jellyformat_safetensors.save_file({"w": ARRAY}, "e.safetensors", snapshot=mine)
-    assert {jellyformat.load(name).digest for name in ("a.pt", "c.npz", "e.safetensors")} == {mine.digest}
+    assert {unmarked(name) for name in ("a.pt", "c.npz", "e.safetensors")} == {unmarked(mine)}
 
 
 def test_another_place_and_other_options(tmp_path: Path) -> None:
@@ -89,7 +92,7 @@ def test_what_was_started_stays_where_the_script_goes_elsewhere(tmp_path: Path) 
     assert training.take() is started
     jellyformat_safetensors.save_file({"w": ARRAY}, "e.safetensors")
     assert started is not None
-    assert jellyformat.load("e.safetensors").digest == started.digest
+    assert unmarked("e.safetensors") == unmarked(started)
     with pytest.warns(SnapshotWarning, match="no git repository"):
         assert training.take(repo=tmp_path) is None
 
@@ -126,6 +129,31 @@ def test_what_is_left_out_is_said_once(recwarn: pytest.WarningsRecorder) -> None
     assert [str(item.message) for item in recwarn] == ["left out of the snapshot of the code: .env (secret)"]
     with pytest.raises(errors.RefusedSecret):
         training.take(strict=True, history="full")
+
+
+def test_what_was_started_is_not_refused_later() -> None:
+    """Nor is what came from elsewhere: only who asks for a snapshot strictly has it refused."""
+    Path(".env").write_text("PASSWORD=tr0ub4dor\n")
+    with pytest.warns(SnapshotWarning, match="left out"):
+        started = training.start()
+    assert started is not None
+    assert training.take(strict=True) is started
+    assert training.start(snapshot=started, strict=True) is started
+    with pytest.raises(errors.RefusedSecret):
+        training.start(strict=True)
+
+
+def test_a_snapshot_travels() -> None:
+    snap = jellyformat.snapshot()
+    assert snap.info().files
+    data = pickle.dumps(snap)
+    assert len(data) < len(snap.data) + 500, "its bytes alone"
+    there = pickle.loads(data)
+    assert there == snap
+    edit()
+    assert training.start(snapshot=there) is there
+    jellyformat_torch.save({}, "a.pt")
+    assert unmarked("a.pt") == unmarked(snap)
 
 
 def test_threads_take_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,12 @@ import torch
 from accelerate import Accelerator
 from jellyformat_transformers import SnapshotCallback, save_model, save_pretrained
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
+from unmarked import unmarked
 
 import jellyformat
-from jellyformat import beside, errors, snapshots
-from jellyformat.training import SnapshotWarning
+from jellyformat import errors, snapshots
+from jellyformat.hosts import sidecar
+from jellyformat.training import SnapshotWarning, marks
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
@@ -48,7 +50,7 @@ def model() -> Any:
 def trainer(output: Path, *callbacks: Any, **options: Any) -> Any:
     arguments = TrainingArguments(
         str(output), per_device_train_batch_size=2, max_steps=2, save_steps=1, use_cpu=True, report_to=[],
-        disable_tqdm=True, **options,
+        disable_tqdm=True, logging_steps=1, **options,
     )  # fmt: skip
     return Trainer(model(), arguments, train_dataset=DATA, callbacks=list(callbacks))
 
@@ -75,11 +77,37 @@ def test_callback(tmp_path: Path, expected: str, weights: bool) -> None:
         else:
             with pytest.raises(errors.NoSnapshot):
                 jellyformat.open(folder / "model.safetensors")
+    shown = [jellyformat.show(tmp_path / f"checkpoint-{step}") for step in (1, 2)]
+    assert [info.labels["global_step"] for info in shown] == ["1", "2"]
+    assert [info.labels["epoch"] for info in shown] == ["0.5", "1.0"]
+    assert all(float(info.labels["loss"]) > 0 for info in shown)
+    assert [info.run.sequence for info in shown if info.run is not None] == [0, 1]
+    marks.begin_run()  # as in another process
     again = trainer(tmp_path, SnapshotCallback(), save_total_limit=1)
     again.args.max_steps = 3
     again.train(resume_from_checkpoint=True)
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-3"]
     check(tmp_path / "checkpoint-3", expected)
+    before, after = shown[1].run, jellyformat.show(tmp_path / "checkpoint-3").run
+    assert before is not None
+    assert after is not None
+    assert (after.id, after.sequence, after.parent) == (before.id, 2, bytes.fromhex(shown[1].digest))
+
+
+def test_a_run_goes_on_in_another_folder(tmp_path: Path, expected: str) -> None:
+    """Where a folder of another run is given to `train`, that is the parent, though here is one of the same step."""
+    for name in ("first", "second"):
+        marks.begin_run()
+        trainer(tmp_path / name, SnapshotCallback()).train()
+    before = jellyformat.show(tmp_path / "first" / "checkpoint-2")
+    marks.begin_run()
+    again = trainer(tmp_path / "second", SnapshotCallback())
+    again.args.max_steps = 3
+    again.train(resume_from_checkpoint=str(tmp_path / "first" / "checkpoint-2"))
+    after = jellyformat.show(tmp_path / "second" / "checkpoint-3").run
+    assert before.run is not None
+    assert after is not None
+    assert (after.id, after.sequence, after.parent) == (before.run.id, 2, bytes.fromhex(before.digest))
 
 
 def test_save_model(tmp_path: Path, expected: str) -> None:
@@ -103,7 +131,7 @@ def test_shards(tmp_path: Path, expected: str) -> None:
     GPT2LMHeadModel.from_pretrained(tmp_path)
     mine = jellyformat.snapshot(history="full")
     save_pretrained(model().config, tmp_path / "config", snapshot=mine)
-    assert jellyformat.load(tmp_path / "config" / "jellyformat.jelly").digest == mine.digest
+    assert unmarked(tmp_path / "config" / "jellyformat.jelly") == unmarked(mine)
 
 
 def test_pushed_and_searched(tmp_path: Path, expected: str) -> None:
@@ -155,7 +183,7 @@ def test_it_cannot_be_put_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(beside, "write_new_file", fails)
+        patch.setattr(sidecar, "write_new_file", fails)
         trained(tmp_path / "out", "the checkpoint was saved without a snapshot of the code: RuntimeError: a bug")
     monkeypatch.setattr(snapshots, "embed", fails)
     with pytest.warns(SnapshotWarning, match="a bug"):
@@ -180,6 +208,8 @@ def test_accelerate(tmp_path: Path, expected: str) -> None:
     jellyformat_accelerate.save_model(accelerator, prepared, tmp_path / "bin", safe_serialization=False)
     for name in ("step-0", "step-1", "safe", "bin"):
         check(tmp_path / name, expected)
+    shown = [jellyformat.show(tmp_path / f"step-{step}" / "jellyformat.jelly") for step in range(2)]
+    assert [info.labels for info in shown] == [{"step": str(accelerator.step)}] * 2
     accelerator.load_state(str(tmp_path / "step-0"))
     assert safetensors.torch.load_file(tmp_path / "safe" / "model.safetensors").keys() == layer.state_dict().keys()
     assert torch.load(tmp_path / "bin" / "pytorch_model.bin").keys() == layer.state_dict().keys()
@@ -199,7 +229,7 @@ def test_accelerate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(errors.NoRepository):
         jellyformat_accelerate.register(accelerator, strict=True)
     handle = jellyformat_accelerate.register(accelerator, mine)
-    monkeypatch.setattr(beside, "write_new_file", None)
+    monkeypatch.setattr(sidecar, "write_new_file", None)
     with pytest.warns(SnapshotWarning, match="saved without a snapshot"):
         accelerator.save_state(str(tmp_path / "step"))
     handle.remove()

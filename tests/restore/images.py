@@ -12,6 +12,9 @@ from types import TracebackType
 from states import STATES, git
 
 import jellyformat
+from jellyformat.checkout.store import Store
+from jellyformat.git.layout import find_repository
+from jellyformat.git.reftable import Stack
 
 QUIET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
 Image = dict[bytes, tuple[int, bytes]]
@@ -30,6 +33,9 @@ def image(top: Path) -> Image:
             if entry.is_dir(follow_symlinks=False):
                 if _is_ours(directory, entry.name):
                     continue
+                if entry.name == b"reftable" and os.path.exists(directory + b"/HEAD"):
+                    found[path] = info.st_mode, _tables(directory)
+                    continue
                 found[path] = info.st_mode, b""
                 stack.append(entry.path)
             elif stat.S_ISLNK(info.st_mode):
@@ -40,6 +46,12 @@ def image(top: Path) -> Image:
             else:
                 found[path] = info.st_mode, b""
     return found
+
+
+def _tables(directory: bytes) -> bytes:
+    """The refs in reftables but ours: a table more or less says nothing."""
+    named = sorted(Stack(directory).refs().items())
+    return b"".join(b"%s %s\n" % (name, text) for name, text in named if not name.startswith(b"refs/jellyformat/"))
 
 
 def _is_ours(directory: bytes, name: bytes) -> bool:
@@ -88,8 +100,11 @@ def refs(path: Path) -> bytes:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A copy of a directory as exact as it can be."""
+    """A copy of a directory as exact as it can be, as if it had been there from the beginning."""
     subprocess.run(["cp", "-a", source, target], check=True)
+    for store in target.glob("*/.git/jellyformat"):
+        with Store(find_repository(store.parent.parent)).locked(adopt=True):
+            pass
 
 
 def remove(path: Path) -> None:
@@ -153,8 +168,11 @@ class Built:
 
 
 NOT_COPIED = frozenset(
-    ("separate_git_dir", "git_dir_is_a_link", "core_worktree", "linked_worktree", "with_linked_worktrees")
-)
+    (
+        "separate_git_dir", "git_dir_is_a_link", "core_worktree", "linked_worktree", "with_linked_worktrees",
+        "reftable_linked_worktree",
+    )
+)  # fmt: skip
 """They name places by absolute paths, so they are built anew each time."""
 
 

@@ -12,9 +12,9 @@ from images import QUIET, Built, Image, differences, image, refs, remove, said, 
 from states import git
 
 import jellyformat
-from jellyformat import exporter
-from jellyformat.model import State
-from jellyformat.objects import GITLINK
+from jellyformat.exports import files as exporter
+from jellyformat.format.model import State
+from jellyformat.format.objects import GITLINK
 
 OWN_RULES = frozenset(
     # what git says of these depends on configuration, which is not part of a snapshot, or on files left out
@@ -121,7 +121,7 @@ class Under:
     def _check(self, over: str, file: Path) -> str:
         target, before = self.target, self._before
         try:
-            done = jellyformat.restore(file, target, any_names=True, without_operation=True)
+            done = jellyformat.restore(file, target, any_names=True, without_operation=True, anyway=True)
         except jellyformat.JellyError as error:
             if error.exit_code != 4:
                 raise

@@ -15,10 +15,14 @@ from craft import Crafted, crafted
 from states import Repo, base, git
 
 import jellyformat
-from jellyformat import errors, gitwrite, planning
-from jellyformat.container import ObjectRecord, Record
-from jellyformat.model import Conflict, Head, History, Index, Manifest, Nested, Operation, State, Worktree
-from jellyformat.objects import (
+from jellyformat import errors
+from jellyformat.checkout import plan
+from jellyformat.checkout.journal import StepJournal
+from jellyformat.checkout.store import Store
+from jellyformat.checkout.target import Target, Wanted
+from jellyformat.format.container import Container
+from jellyformat.format.model import Conflict, Head, History, Index, Manifest, Nested, Operation, State, Worktree
+from jellyformat.format.objects import (
     BLOB,
     COMMIT,
     REGULAR,
@@ -30,12 +34,10 @@ from jellyformat.objects import (
     format_tree,
     object_id,
 )
-from jellyformat.planning import Target, Wanted
-from jellyformat.reader import Container
-from jellyformat.repository import Repository
-from jellyformat.restorejournal import Journal
-from jellyformat.source import BytesSource
-from jellyformat.undolog import Store
+from jellyformat.format.records import ObjectRecord, Record
+from jellyformat.format.source import BytesSource
+from jellyformat.git import create
+from jellyformat.git.repository import Repository
 
 NEW = object_id(BLOB, b"new\n")
 
@@ -64,12 +66,12 @@ def refuses(data: bytes, repository: Path, *classes: type[errors.JellyError], an
     file.write_bytes(data)
     before = images.image(repository.parent)
     with pytest.raises(classes) as caught:
-        jellyformat.restore(file, repository, any_names=any_names)
+        jellyformat.restore(file, repository, any_names=any_names, anyway=True)
     assert caught.value.exit_code in (1, 4)
     assert images.differences(before, images.image(repository.parent)) == []
     assert not (repository / ".git" / "jellyformat" / "journal").exists()
     with pytest.raises(classes):
-        jellyformat.restore(file, repository.parent / "fresh", any_names=any_names)
+        jellyformat.restore(file, repository.parent / "fresh", any_names=any_names, anyway=True)
     assert images.differences(before, images.image(repository.parent)) == []
 
 
@@ -213,7 +215,7 @@ def test_a_link_of_the_user_is_not_followed(repository: Path, tmp_path: Path) ->
     file = tmp_path / "x.jelly"
     file.write_bytes(finished(crafted().with_leaves({b"src/a.py": Leaf(REGULAR, NEW), b"src/b/c": Leaf(REGULAR, NEW)})))
     before = images.image(repository)
-    jellyformat.restore(file, repository)
+    jellyformat.restore(file, repository, anyway=True)
     assert (repository / "src" / "a.py").read_text() == "new\n"
     assert not (repository / "src").is_symlink()
     assert {path.name: path.read_text() for path in outside.iterdir()} == {"a.py": "theirs\n"}
@@ -229,16 +231,16 @@ def test_a_link_put_in_the_way_at_the_last_moment(
     outside.mkdir()
     file = tmp_path / "x.jelly"
     file.write_bytes(finished(crafted().with_leaves({b"src/a.py": Leaf(REGULAR, NEW)})))
-    write = Journal.write
+    write = StepJournal.write
 
-    def swap(self: Journal, store: Store) -> None:
+    def swap(self: StepJournal, store: Store) -> None:
         write(self, store)
         os.rename(repository / "src", tmp_path / "aside")
         (repository / "src").symlink_to(outside)
 
-    monkeypatch.setattr(Journal, "write", swap)
+    monkeypatch.setattr(StepJournal, "write", swap)
     with pytest.raises(errors.JellyError):
-        jellyformat.restore(file, repository)
+        jellyformat.restore(file, repository, anyway=True)
     assert list(outside.iterdir()) == []
 
 
@@ -246,7 +248,7 @@ def test_checks_do_not_hang_on_one_line() -> None:
     """The last check before writing, alone: a target that is file and directory at once."""
     target = Target(files={b"a": Wanted(REGULAR, NEW, 4), b"a/b": Wanted(REGULAR, NEW, 4)})
     with pytest.raises(errors.RefusedPath):
-        planning.check_consistent(target)
+        plan.check_consistent(target)
 
 
 # -- nothing is run --------------------------------------------------------------------------------------------------
@@ -281,6 +283,7 @@ def set_traps(repo: Repo, canary: Path) -> None:
 
 
 @pytest.mark.parametrize("trapped", ["target", "snapshot", "both"])
+@pytest.mark.slow
 def test_nothing_of_any_configuration_is_run(trapped: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     paths = []
@@ -319,7 +322,7 @@ def test_embedded_repositories_and_submodules_are_only_files(tmp_path: Path) -> 
     source.write(".gitmodules", b'[submodule "../../x"]\n\tpath = lib\n\turl = -u./payload\n\tupdate = !touch ran\n')
     file = tmp_path / "x.jelly"
     file.write_bytes(images.take(source.path).data)
-    jellyformat.restore(file, tmp_path / "new")
+    jellyformat.restore(file, tmp_path / "new", anyway=True)
     assert (tmp_path / "new" / "trap" / "config").read_bytes() == (source.path / "trap" / "config").read_bytes()
     assert not list(tmp_path.rglob("ran"))
     assert not (tmp_path / "new" / ".git" / "modules").exists()
@@ -342,11 +345,11 @@ REMOTES = {
 
 def test_only_harmless_remotes_are_set(tmp_path: Path) -> None:
     for url in REMOTES[b"origin"]:
-        assert gitwrite.is_harmless_remote(b"origin", url), url
+        assert create.is_harmless_remote(b"origin", url), url
     for url in REMOTES[b"evil"]:
-        assert not gitwrite.is_harmless_remote(b"origin", url), url
+        assert not create.is_harmless_remote(b"origin", url), url
     for name in (b"", b"-x", b'a"]\n[core', b"a b", b"..", b"a..b", b"x.lock", b"a/b", b"\xc3\xa4"):
-        assert not gitwrite.is_harmless_remote(name, REMOTES[b"origin"][0]), name
+        assert not create.is_harmless_remote(name, REMOTES[b"origin"][0]), name
     made = crafted()
     remotes = tuple(
         sorted((b"r%d" % number, url) for number, url in enumerate([*REMOTES[b"origin"], *REMOTES[b"evil"]]))
@@ -354,7 +357,7 @@ def test_only_harmless_remotes_are_set(tmp_path: Path) -> None:
     provenance = replace(made.parts.provenance, remotes=remotes)
     file = tmp_path / "x.jelly"
     file.write_bytes(craft.assemble(replace(made.parts, provenance=provenance), made.records))
-    done = jellyformat.restore(file, tmp_path / "new")
+    done = jellyformat.restore(file, tmp_path / "new", anyway=True)
     config = (tmp_path / "new" / ".git" / "config").read_text()
     assert len(done.remotes) == len(REMOTES[b"origin"])
     listed = git(tmp_path / "new", "config", "--local", "--list", "-z").decode()
@@ -377,7 +380,7 @@ def test_two_contents_for_one_id(repository: Path, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Repository, "read", other)
     with pytest.raises(errors.RefusedRepository, match="another content"):
-        jellyformat.restore(file, repository)
+        jellyformat.restore(file, repository, anyway=True)
     monkeypatch.undo()
     assert images.differences(before, images.image(repository)) == []
 
@@ -397,7 +400,7 @@ def test_names_that_not_every_system_has(repository: Path, tmp_path: Path) -> No
         data = finished(crafted().with_leaves(leaves))
         refuses(data, repository, errors.RefusedName, any_names=False)
     (tmp_path / "y.jelly").write_bytes(data)
-    jellyformat.restore(tmp_path / "y.jelly", repository, any_names=True)
+    jellyformat.restore(tmp_path / "y.jelly", repository, any_names=True, anyway=True)
 
 
 def test_thin_containers_are_refused(repository: Path) -> None:
@@ -416,12 +419,12 @@ def test_every_flipped_bit_is_refused(repository: Path, tmp_path: Path) -> None:
         file.write_bytes(data)
         data[place] ^= 1
         with pytest.raises(errors.JellyError):
-            jellyformat.restore(file, repository)
+            jellyformat.restore(file, repository, anyway=True)
     assert images.differences(before, images.image(repository)) == []
 
 
-def test_a_repository_of_somebody_else(tmp_path: Path) -> None:
-    """It is read and changed without asking git to trust it, and no configuration is edited."""
+def test_a_repository_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is changed only where git would, and no configuration is edited."""
     if os.geteuid() != 0:
         pytest.skip("only root can make one")
     repo = base(tmp_path / "r")
@@ -431,8 +434,15 @@ def test_a_repository_of_somebody_else(tmp_path: Path) -> None:
     for above, directories, names in os.walk(repo.path):
         for name in (*directories, *names, "."):
             os.lchown(Path(above) / name, 12345, 12345)
+    before = images.image(tmp_path)
+    with pytest.raises(errors.ForeignRepository) as caught:
+        jellyformat.restore(file, repo.path, anyway=True)
+    assert "belongs to uid 12345" in caught.value.message
+    assert f"git config --global --add safe.directory {repo.path}" in str(caught.value.hint)
+    assert images.differences(before, images.image(tmp_path)) == []
+    monkeypatch.setenv("SUDO_UID", "12345")
     config = (repo.path / ".git" / "config").read_bytes()
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     assert (repo.path / "README.md").read_bytes() == b"# project\n"
     assert (repo.path / ".git" / "config").read_bytes() == config
 
@@ -446,7 +456,7 @@ def test_escapes_are_not_printed(tmp_path: Path) -> None:
     )
     file = tmp_path / "\x1b[31mx.jelly"
     file.write_bytes(finished(made.with_leaves(leaves)))
-    for command in (["restore", str(file), str(tmp_path / "new")], ["history", str(tmp_path / "new")]):
+    for command in (["restore", "--any-names", str(file), str(tmp_path / "new")], ["history", str(tmp_path / "new")]):
         done = subprocess.run([sys.executable, "-m", "jellyformat", *command], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         assert b"\x1b" not in done.stdout + done.stderr

@@ -15,7 +15,7 @@ import test_mending
 from states import Repo, base
 
 import jellyformat
-from jellyformat.undolog import DamagedLog
+from jellyformat.checkout.history import DamagedLog
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def damage(file: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["gone", "empty", "cut", "flipped"])
 @pytest.mark.parametrize("copy", ["whole", "behind", "damaged"])
+@pytest.mark.slow
 def test_damaged_list(repo: Repo, tmp_path: Path, kind: str, copy: str) -> None:
     looks = [images.image(repo.path)]
     jellyformat.restore(tmp_path / "x.jelly", repo.path)

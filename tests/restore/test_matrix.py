@@ -7,39 +7,30 @@ JELLYFORMAT_FULL=1 takes all.
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import matrix
 import pytest
 from images import Built, said, take
-from states import STATES, TRAITS, git
+from sample import share
+from states import NEWER_GIT, STATES, TRAITS, git
 
 import jellyformat
 from jellyformat.errors import RefusedRepository
 
+pytestmark = pytest.mark.slow
 UNSEEN = {name for name in STATES if TRAITS[name] & {"unreadable", "root"} and os.geteuid() != 0}
+UNSEEN |= {name for name in STATES if "newer git" in TRAITS[name] and NEWER_GIT is None}
 NAMES = sorted(STATES.keys() - UNSEEN)
-SHARES = 1 if os.environ.get("JELLYFORMAT_FULL") else 12
+SHARES = 60
 REFUSED_KINDS = ("rebase", "am", "bisect")
-
-
-def _turn() -> int:
-    """Which share: the number of commits says, so that one commit has one result."""
-    counted = subprocess.run(
-        ["git", "rev-list", "--count", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return int(counted.stdout) if counted.stdout.strip().isdigit() else 0
-
-
-TURN = _turn()
 
 
 def chosen(under: str) -> list[str]:
     """The states to restore over ``under`` in this run; itself is always one of them."""
-    place = NAMES.index(under)
-    return [name for number, name in enumerate(NAMES) if (number + place + TURN) % SHARES == 0 or name == under]
+    found = share(NAMES, SHARES, NAMES.index(under))
+    return found if under in found else [*found, under]
 
 
 @pytest.mark.parametrize("under", NAMES)
@@ -63,7 +54,7 @@ def test_restore_into_a_new_repository(name: str, built: Built, tmp_path: Path) 
     if wanted.operation is not None and wanted.operation.kind in REFUSED_KINDS:
         with pytest.raises(RefusedRepository, match=wanted.operation.kind) as caught:
             jellyformat.restore(built.snapshot(name), target)
-        assert "--without-operation" in (caught.value.hint or "")
+        assert "without_operation=True" in (caught.value.hint or "")
         assert not target.exists()
         wanted = replace(wanted, operation=None)
     done = jellyformat.restore(built.snapshot(name), target, any_names=True, without_operation=True)

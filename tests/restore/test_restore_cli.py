@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import subprocess
 from pathlib import Path
 
 from gitrepo import git
@@ -78,3 +80,79 @@ def test_from_a_directory_that_goes(repository: Path, tmp_path: Path) -> None:
     assert f"put aside: cd {repository}\n".encode() in said
     assert b"put aside: cd" not in jelly(moved, "undo").stdout
     assert (here / "notes.txt").read_text() == "mine\n"
+
+
+def test_what_was_and_what_is(repository: Path, tmp_path: Path) -> None:
+    """Where HEAD was, where it is, how to go on, how to come back, and what the history calls the file."""
+    (repository / "runs").mkdir()
+    jelly(repository, "snapshot", "-o", str(repository / "runs/x.jelly"))
+    made = git(repository, "rev-parse", "HEAD").decode()[:10]
+    git(repository, "switch", "-qc", "later")
+    git(repository, "commit", "-qam", "later")
+    left = git(repository, "rev-parse", "HEAD").decode()[:10]
+    said = jelly(repository, "restore", "runs/x.jelly").stdout.decode()
+    assert "which was made on main\n" in said
+    assert f"before: on later, at {left}\n" in said
+    assert f"now: HEAD is detached at {made}; to go on from here: git switch -c NAME\n" in said
+    assert "to go back: " in said
+    assert "older commits" not in said
+    assert "restored from runs/x.jelly " in jelly(repository, "history").stdout.decode()
+    jelly(repository, "snapshot", "-o", str(tmp_path / "y.jelly"))
+    said = jelly(repository, "restore", str(tmp_path / "y.jelly")).stdout.decode()
+    assert f"before: HEAD was detached, at {made}\n" in said
+    assert f"restored from {tmp_path}/y.jelly " in jelly(repository, "history").stdout.decode()
+
+
+def test_older_commits(repository: Path, tmp_path: Path) -> None:
+    """Without history it is said that older commits are not here, and the command that gets them does."""
+    (tmp_path / "copies").mkdir()
+    git(tmp_path, "clone", "-q", "--bare", str(repository), str(tmp_path / "copies/project"))
+    file = str(tmp_path / "x.jelly")
+    jelly(repository, "snapshot", "-o", file)
+    said = jelly(tmp_path, "restore", file, "alone").stdout.decode()
+    assert "older commits are not here, and no remote is set to get them from\n" in said
+    git(repository, "remote", "add", "copy", str(tmp_path / "copies/project"))
+    git(repository, "remote", "add", "odd", "ext::sh -c touch% /tmp/x")
+    file = str(tmp_path / "y.jelly")
+    jelly(repository, "snapshot", "-o", file)
+    said = jelly(tmp_path, "restore", file, "new").stdout.decode()
+    assert "to get them: git fetch --unshallow copy\n" in said
+    assert "the remote odd was not set" in said
+    assert len(git(tmp_path / "new", "rev-list", "HEAD").split()) == 1
+    git(tmp_path / "new", "fetch", "-q", "--unshallow", "copy")
+    assert git(tmp_path / "new", "rev-list", "HEAD") == git(repository, "rev-list", "HEAD")
+    found = json.loads(jelly(tmp_path, "restore", file, "json", "--json").stdout)
+    assert (found["shortened"], found["remotes_left"], found["left_branch"]) == (True, ["odd"], None)
+    file = str(tmp_path / "z.jelly")
+    jelly(repository, "snapshot", "-o", file, "--history", "full")
+    assert "older commits" not in jelly(tmp_path, "restore", file, "whole").stdout.decode()
+
+
+def test_a_file_with_a_snapshot_is_not_called_ignored(repository: Path, tmp_path: Path) -> None:
+    jelly(repository, "snapshot", "-o", str(repository / "runs.jelly"))
+    jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
+    said = jelly(repository, "show", str(tmp_path / "x.jelly")).stdout.decode()
+    assert "as git ignores them or they carry one: " in said
+    assert "runs.jelly" in said
+    assert "ignored by git" not in said
+
+
+def test_what_is_kept_for_a_linked_worktree(repository: Path, tmp_path: Path) -> None:
+    """git removes what it takes for clean, and our history with it: that is said, and `git worktree lock` helps."""
+    git(repository, "stash", "-qu")
+    jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
+    side = tmp_path / "a side"
+    git(repository, "worktree", "add", "-q", "--detach", str(side))
+    (side / "model.py").write_text("mine\n")
+    said = jelly(side, "restore", str(tmp_path / "x.jelly")).stdout.decode()
+    lock = said.splitlines()[-1].rpartition("it does after: ")[2]
+    assert lock == f"git worktree lock '{side}'"
+    assert status(side) == b""  # git would remove it
+    subprocess.run(shlex.split(lock), cwd=repository, check=True)
+    done = subprocess.run(["git", "worktree", "remove", str(side)], cwd=repository, capture_output=True, check=False)
+    assert done.returncode != 0
+    jelly(side, "undo")
+    assert (side / "model.py").read_text() == "mine\n"
+    done = jelly(repository, "restore", str(tmp_path / "x.jelly"))
+    assert b"worktree" not in done.stdout
+    assert json.loads(jelly(side, "restore", str(tmp_path / "x.jelly"), "--json").stdout)["linked"]

@@ -12,17 +12,17 @@ import threading
 from pathlib import Path
 
 import images
-import numpy
+import plain
 import pytest
-from safetensors.numpy import save_file
 from states import Repo, base, git, lfs_repository
 
 import jellyformat
-from jellyformat import Stepped, fileio
+from jellyformat import Stepped
+from jellyformat.checkout.store import Store
+from jellyformat.checkout.undo import NothingToUndo
 from jellyformat.errors import Busy, JellyError, NoRepository, RefusedRepository, SystemFailure
-from jellyformat.layout import Layout
-from jellyformat.undoing import NothingToUndo
-from jellyformat.undolog import Store
+from jellyformat.files import durable
+from jellyformat.git.layout import Layout
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_many_steps(repo: Repo, tmp_path: Path) -> None:
         files.append(kept(repo, str(number)))
     for file in reversed(files):
         looks.append(images.image(repo.path))
-        jellyformat.restore(file, repo.path)
+        jellyformat.restore(file, repo.path, anyway=True)
     looks.append(images.image(repo.path))
     for number in range(9, -1, -1):
         jellyformat.undo(repo.path)
@@ -93,7 +93,7 @@ def test_many_steps(repo: Repo, tmp_path: Path) -> None:
 def test_commits_made_since_survive_gc(repo: Repo, tmp_path: Path) -> None:
     """Work committed on the detached HEAD is on no branch after undo: it comes back with redo, gc or not."""
     file = elsewhere(tmp_path)
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     repo.write("new.py", b"found the bug\n")
     repo.commit("on a detached HEAD")
     made = git(repo.path, "rev-parse", "HEAD")
@@ -114,7 +114,7 @@ def test_the_same_snapshot_twice(repo: Repo, tmp_path: Path) -> None:
     file = elsewhere(tmp_path)
     before = images.image(repo.path)
     for _ in range(3):
-        jellyformat.restore(file, repo.path)
+        jellyformat.restore(file, repo.path, anyway=True)
         assert (repo.path / ".git" / "shallow").exists()
         jellyformat.undo(repo.path)
         assert images.differences(before, images.image(repo.path)) == []
@@ -132,7 +132,7 @@ def test_files_that_git_ignores_where_they_come_to(repo: Repo, tmp_path: Path) -
     file.write_bytes(snap.data)
     assert b"notes.txt" in snap.manifest.summary.untracked
     before = images.image(repo.path)
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     assert read(repo, "notes.txt") == b"kept by --include\n"
     after = images.image(repo.path)
     jellyformat.undo(repo.path)
@@ -160,7 +160,7 @@ def test_an_ignored_file_in_the_way(repo: Repo, tmp_path: Path) -> None:
     env.write_bytes(b"MINE=1\n")
     env.chmod(0o600)
     os.utime(env, (1, 1))
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     assert env.read_bytes() == b"OTHER=1\n"
     jellyformat.undo(repo.path)
     assert env.read_bytes() == b"MINE=1\n"
@@ -168,7 +168,7 @@ def test_an_ignored_file_in_the_way(repo: Repo, tmp_path: Path) -> None:
     assert env.stat().st_mtime == 1
 
 
-_ONE = "import sys, jellyformat; jellyformat.restore(sys.argv[1], sys.argv[2])"
+_ONE = "import sys, jellyformat; jellyformat.restore(sys.argv[1], sys.argv[2], anyway=True)"
 
 
 def test_restores_at_once(repo: Repo, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_git_at_work(repo: Repo, tmp_path: Path) -> None:
     before = images.image(repo.path)
     repo.write(".git/index.lock", b"")
     with pytest.raises(Busy, match=r"index\.lock"):
-        jellyformat.restore(file, repo.path)
+        jellyformat.restore(file, repo.path, anyway=True)
     (repo.path / ".git" / "index.lock").unlink()
     assert images.differences(before, images.image(repo.path)) == []
 
@@ -209,9 +209,11 @@ def test_a_fifo_for_rules(repo: Repo, tmp_path: Path) -> None:
     place.unlink(missing_ok=True)
     os.mkfifo(place)
     before = images.image(repo.path)
-    jellyformat.restore(file, repo.path)
-    jellyformat.undo(repo.path)
+    with pytest.raises(RefusedRepository, match=r"info/exclude is a FIFO"):
+        jellyformat.restore(file, repo.path, anyway=True)
     assert images.differences(before, images.image(repo.path)) == []
+    with pytest.raises(RefusedRepository, match=r"info/exclude is a FIFO"):
+        jellyformat.snapshot(repo.path)
 
 
 def test_git_at_work_for_a_moment(repo: Repo, tmp_path: Path) -> None:
@@ -220,7 +222,7 @@ def test_git_at_work_for_a_moment(repo: Repo, tmp_path: Path) -> None:
     repo.write(".git/index.lock", b"")
     timer = threading.Timer(0.2, (repo.path / ".git" / "index.lock").unlink)
     timer.start()
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     timer.join()
     assert len(jellyformat.history(repo.path)) == 2
 
@@ -233,7 +235,7 @@ def test_threads(repo: Repo, tmp_path: Path) -> None:
 
     def work() -> None:
         try:
-            results.append(jellyformat.restore(file, repo.path))
+            results.append(jellyformat.restore(file, repo.path, anyway=True))
         except JellyError as error:
             results.append(error)
 
@@ -273,7 +275,7 @@ def test_full_disk(tmp_path: Path) -> None:
             free = os.statvfs(mount).f_bavail * os.statvfs(mount).f_frsize
             filler.write_bytes(b"x" * max(0, free - room))
             try:
-                jellyformat.restore(file, repo.path)
+                jellyformat.restore(file, repo.path, anyway=True)
                 jellyformat.undo(repo.path)
             except SystemFailure:
                 refused += 1
@@ -283,7 +285,7 @@ def test_full_disk(tmp_path: Path) -> None:
             assert images.differences(before, images.image(repo.path)) == [], room
             images.remove(repo.path / ".git" / "jellyformat")
         assert refused >= 2
-        jellyformat.restore(file, repo.path)
+        jellyformat.restore(file, repo.path, anyway=True)
         assert read(repo, "data/1.bin") == read(other, "data/1.bin")
     finally:
         subprocess.run(["umount", "-l", mount], check=True)
@@ -293,7 +295,7 @@ def test_a_branch_that_moved_since(repo: Repo, tmp_path: Path) -> None:
     """HEAD was on it: the branch is the user's and stays where it is, so HEAD is detached at the commit it was."""
     file = elsewhere(tmp_path)
     was = git(repo.path, "rev-parse", "HEAD")
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     repo.git("branch", "-f", "main", "HEAD")
     moved = git(repo.path, "rev-parse", "main")
     done: Stepped = jellyformat.undo(repo.path)
@@ -305,7 +307,7 @@ def test_a_branch_that_moved_since(repo: Repo, tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["branch", "tag", "reflog", "worktree"])
 def test_what_the_user_made_on_a_short_history_stays_whole(repo: Repo, tmp_path: Path, how: str) -> None:
     """A branch put on a commit whose parents are missing needs git's note of that, after undo too."""
-    jellyformat.restore(elsewhere(tmp_path), repo.path)
+    jellyformat.restore(elsewhere(tmp_path), repo.path, anyway=True)
     if how == "branch":
         repo.git("branch", "mine")
         repo.git("pack-refs", "--all")
@@ -347,7 +349,7 @@ def test_what_is_ignored_beside_a_file_of_the_snapshot(repo: Repo, tmp_path: Pat
     repo.write(".gitignore", read(repo, ".gitignore") + b"results/\n")
     before = images.image(repo.path)
     shown = other.git("status", "--porcelain", "--untracked-files=all")
-    done = jellyformat.restore(file, repo.path)
+    done = jellyformat.restore(file, repo.path, anyway=True)
     assert not any(path.startswith(b"results") for path in done.removed)
     assert read(repo, "results/big.bin") == b"not ours to move\n"
     if kind in ("rules", "many"):
@@ -358,7 +360,7 @@ def test_what_is_ignored_beside_a_file_of_the_snapshot(repo: Repo, tmp_path: Pat
         assert images.differences(before, images.image(repo.path)) == []
         jellyformat.redo(repo.path)
         assert images.differences(after, images.image(repo.path)) == []
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     jellyformat.undo(repo.path, 2)
     assert images.differences(before, images.image(repo.path)) == []
 
@@ -371,7 +373,7 @@ def test_a_directory_with_files_and_no_repository(repo: Repo, tmp_path: Path) ->
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         (place / path).write_bytes(b"mine\n")
     before = images.image(place)
-    done = jellyformat.restore(file, place)
+    done = jellyformat.restore(file, place, anyway=True)
     assert done.created
     assert done.removed == ()
     assert done.kept_ignored == (b"model.bin", b"src/other.py", b"thesis/")
@@ -394,9 +396,9 @@ def test_interrupted_when_it_was_done(repo: Repo, tmp_path: Path, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("jellyformat.restorer.Restored", interrupted)
+        patch.setattr("jellyformat.checkout.restore.Restored", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            jellyformat.restore(file, place)
+            jellyformat.restore(file, place, anyway=True)
     jellyformat.undo(place)
     assert (place / "src/train.py").read_bytes() == b"mine\n"
 
@@ -409,7 +411,7 @@ def test_rules_the_user_wrote_since(repo: Repo, tmp_path: Path) -> None:
     other = Repo(tmp_path / "other")
     other.write("x.py", b"x\n")
     other.commit("x")
-    jellyformat.restore(kept(other, "o"), repo.path)
+    jellyformat.restore(kept(other, "o"), repo.path, anyway=True)
     assert b"/private.log\n" in exclude.read_bytes()
     exclude.write_bytes(exclude.read_bytes() + b"secrets.txt\n")
     jellyformat.undo(repo.path)
@@ -431,7 +433,7 @@ def test_a_file_written_as_the_index_was(repo: Repo, tmp_path: Path) -> None:
             repo.git("add", "x.txt")
     os.utime(index, (100, 100))
     assert b"AM x.txt" in git(repo.path, "status", "--porcelain", extra=images.QUIET)
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     jellyformat.undo(repo.path)
     assert b"AM x.txt" in git(repo.path, "status", "--porcelain", extra=images.QUIET)
 
@@ -445,9 +447,9 @@ def test_a_repository_that_lacks_an_object(repo: Repo, tmp_path: Path, what: str
     hidden = lost.with_name("hidden")
     lost.rename(hidden)
     with pytest.raises(RefusedRepository, match=f"{oid} is missing in {repo.path}"):
-        jellyformat.restore(file, repo.path)
+        jellyformat.restore(file, repo.path, anyway=True)
     hidden.rename(lost)
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     lost.rename(hidden)
     with pytest.raises(RefusedRepository, match=f"{oid}, which that state builds on, is missing in {repo.path}"):
         jellyformat.undo(repo.path)
@@ -461,7 +463,7 @@ def test_another_name_of_a_file_keeps_its_mode(repo: Repo, tmp_path: Path) -> No
     tool, cached = repo.path / "tool.sh", tmp_path / "cached"
     tool.chmod(0o644)
     os.link(tool, cached)
-    jellyformat.restore(file, repo.path)
+    jellyformat.restore(file, repo.path, anyway=True)
     assert tool.stat().st_mode & 0o777 == 0o755
     assert cached.stat().st_mode & 0o777 == 0o644
     jellyformat.undo(repo.path)
@@ -481,7 +483,7 @@ def test_where_the_current_directory_is_gone(repo: Repo, tmp_path: Path, monkeyp
     with pytest.raises(NoRepository, match="current directory is no longer there"):
         jellyformat.undo()
     with pytest.raises(SystemFailure, match=r"\. does not exist"):
-        jellyformat.restore(file)
+        jellyformat.restore(file, anyway=True)
 
 
 @pytest.mark.parametrize(
@@ -490,10 +492,10 @@ def test_where_the_current_directory_is_gone(repo: Repo, tmp_path: Path, monkeyp
 )
 def test_errors_speak_of_the_repository(number: int, said: str) -> None:
     """There is no output that could be written somewhere else with -o."""
-    error = fileio.explained(OSError(number, "no", "sub"), Path("."), "all is as it was", output=False)
+    error = durable.explained(OSError(number, "no", "sub"), Path("."), "all is as it was", output=False)
     assert said in error.message
     assert "sub" in error.message
-    assert "-o" not in (error.hint or "")
+    assert "out=" not in (error.hint or "")
 
 
 def test_a_checkpoint_under_lfs_is_not_replaced_by_its_pointer(tmp_path: Path) -> None:
@@ -501,14 +503,14 @@ def test_a_checkpoint_under_lfs_is_not_replaced_by_its_pointer(tmp_path: Path) -
     repo = lfs_repository(tmp_path / "r")
     repo.write(".gitattributes", b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n")
     model = repo.path / "model.safetensors"
-    save_file({"w": numpy.ones(4)}, model)
+    plain.save_safetensors(model, {"w": [1] * 4})
     repo.commit("model")
     jellyformat.embed(model, jellyformat.snapshot(repo.path, environment=False))
     content = model.read_bytes()
     repo.append("README.md")
     before = images.image(repo.path)
     for _ in range(2):
-        done = jellyformat.restore(model, repo.path)
+        done = jellyformat.restore(model, repo.path, anyway=True)
         assert model.read_bytes() == content
         assert b"model.safetensors" not in (*done.written, *done.removed)
     jellyformat.undo(repo.path, 2)
@@ -526,7 +528,7 @@ def test_rules_that_are_a_link(repo: Repo, tmp_path: Path) -> None:
     other.write("x.py", b"x\n")
     other.commit("x")
     before = images.image(repo.path)
-    jellyformat.restore(kept(other, "o"), repo.path)
+    jellyformat.restore(kept(other, "o"), repo.path, anyway=True)
     jellyformat.undo(repo.path)
     assert images.differences(before, images.image(repo.path)) == []
     assert rules.read_bytes() == b"*.tmp\n"
@@ -535,7 +537,7 @@ def test_rules_that_are_a_link(repo: Repo, tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [None, b"no container"])
 def test_the_container_of_a_state_is_damaged(repo: Repo, tmp_path: Path, data: bytes | None) -> None:
     """It is said where its files are, and not to embed a snapshot there."""
-    jellyformat.restore(elsewhere(tmp_path), repo.path)
+    jellyformat.restore(elsewhere(tmp_path), repo.path, anyway=True)
     container = repo.path / ".git/jellyformat/states/0-1/state.jelly"
     container.unlink()
     if data is not None:
@@ -553,9 +555,9 @@ def test_a_broken_repository_inside_another(repo: Repo, tmp_path: Path, lost: st
     (inner.path / ".git" / lost).rename(tmp_path / lost)
     before = images.image(repo.path)
     with pytest.raises(JellyError, match="no repository"):
-        jellyformat.restore(file, inner.path / "src")
+        jellyformat.restore(file, inner.path / "src", anyway=True)
     with pytest.raises(JellyError, match="no repository"):
-        jellyformat.restore(file, inner.path)
+        jellyformat.restore(file, inner.path, anyway=True)
     assert [(item.path, item.mended) for item in jellyformat.fix(inner.path)] == [(inner.path, False)]
     assert images.differences(before, images.image(repo.path)) == []
 
@@ -568,15 +570,15 @@ def test_a_new_repository_that_somebody_else_is_at_work_in(
     place = tmp_path / "new"
     with contextlib.ExitStack() as other, monkeypatch.context() as patch:
 
-        def late(box: object, file: object, layout: Layout, *_: object) -> None:
-            other.enter_context(Store(layout.git_dir).locked())
+        def late(box: object, file: object, layout: Layout, *_: object, **__: object) -> None:
+            other.enter_context(Store(layout).locked())
             raise Busy("another restore")
 
-        patch.setattr("jellyformat.restorer._restore", late)
+        patch.setattr("jellyformat.checkout.restore._restore", late)
         with pytest.raises(Busy):
-            jellyformat.restore(file, place)
+            jellyformat.restore(file, place, anyway=True)
         assert (place / ".git" / "objects").is_dir()
-    jellyformat.restore(file, place)
+    jellyformat.restore(file, place, anyway=True)
     assert git(place, "status", "--porcelain") == repo.git("status", "--porcelain")
 
 
@@ -612,7 +614,7 @@ def test_directories_that_cannot_be_moved(repo: Repo, tmp_path: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", moves_files)
-        done = jellyformat.restore(file, repo.path)
+        done = jellyformat.restore(file, repo.path, anyway=True)
     assert done.removed == (b"later/deep/a.txt", b"later/deep/b.txt")
     assert repo.git("status", "--porcelain") == shown
     after = images.image(repo.path)

@@ -1,0 +1,151 @@
+"""How long ten thousand checkpoints take: on a disk, in a store (a local one, moto), by Ray; and what is asked of it.
+
+    python tests/benchmarks/bench_fleet.py [--count 10000] [--data DIR] [--store] [--ray]
+
+Seconds are said as they pass, and as the processors were at work for it: on a busy machine these tell more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jellyformat
+from jellyformat.capture.labels import labelled
+
+PER_RUN, PER_CODE = 100, 50
+
+
+def make(top: Path, count: int) -> None:
+    """Small checkpoints, a hundred in a run; every fiftieth has other code."""
+    import jellyformat_trailer
+
+    from jellyformat.training.saving import embedded
+
+    code = top / "code"
+    code.mkdir(parents=True)
+    for command in (["init", "-q"], ["config", "user.name", "a"], ["config", "user.email", "a@b"]):
+        subprocess.run(["git", *command], cwd=code, check=True)
+    (code / "train.py").write_text("".join(f"line {number}\n" for number in range(300)))
+    content: Any = pickle.dumps({"w": [0.5] * 200})
+    for number in range(count):
+        if number % PER_CODE == 0:
+            (code / "config.py").write_text(f"lr = {number}\n")
+            snap = jellyformat.snapshot(code)
+        file = top / "runs" / f"run-{number // PER_RUN}" / f"epoch-{number % PER_RUN}.pkl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        labels = {"epoch": number % PER_RUN, "val_loss": 1 / (number + 1), "lr": number // PER_CODE}
+        marked = jellyformat.Snapshot(labelled(snap.data, labels))
+        file.write_bytes(embedded(content, jellyformat_trailer.ADAPTER, marked, strict=True))
+
+
+def timed(what: str, *arguments: str, **variables: str) -> None:
+    """Run a command and say how long it took."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = [sys.executable, "-m", "jellyformat", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    passed, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    said = (done.stdout + done.stderr).splitlines()
+    print(f"{what}: {passed:.1f} s, processors {busy:.1f} s: {len(said)} lines, {said[-1] if said else ''}", flush=True)
+
+
+@contextmanager
+def store(files: Path) -> Iterator[Callable[[], tuple[int, int]]]:
+    """A local S3 server that holds the files as s3://checkpoints/runs; requests and bytes since it was asked last."""
+    server: Any = import_module("moto.server")
+    sent: list[int] = []
+    application = server.DomainDispatcherApplication
+    answer = application.__call__
+
+    def counting(self: object, environment: dict[str, str], start: Callable[..., object]) -> object:
+        def begin(status: str, headers: list[tuple[str, str]], *more: object) -> object:
+            sent.append(int(dict(headers).get("Content-Length", "0")))
+            return start(status, headers, *more)
+
+        return answer(self, environment, begin)
+
+    application.__call__ = counting
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    os.environ.update(
+        AWS_ENDPOINT_URL=f"http://{host}:{port}",
+        AWS_ACCESS_KEY_ID="testing",
+        AWS_SECRET_ACCESS_KEY="testing",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
+    import fsspec
+
+    filesystem = fsspec.filesystem("s3")
+    filesystem.mkdir("checkpoints")
+    filesystem.put(str(files), "checkpoints/runs", recursive=True)
+
+    def asked() -> tuple[int, int]:
+        counts = len(sent), sum(sent)
+        sent.clear()
+        return counts
+
+    asked()
+    yield asked
+    running.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--data", type=Path, help="Where the checkpoints are, or are to be made.")
+    parser.add_argument("--store", action="store_true")
+    parser.add_argument("--ray", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        top = options.data or Path(temporary)
+        if not (top / "runs").is_dir():
+            make(top, options.count)
+        os.chdir(temporary)
+        runs = str((top / "runs").resolve())
+        print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+        timed("index, the first time", "index", runs, "-o", "disk.parquet")
+        timed("index, nothing has changed", "index", runs, "-o", "disk.parquet")
+        timed("log of the index", "log", "disk.parquet", "-q")
+        timed("log of the files", "log", runs, "-q")
+        print(f"bytes of the index: {os.stat('disk.parquet').st_size}")
+        os.environ.update(RAY_raylet_start_wait_time_s="300")  # on a busy machine
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        if options.ray:
+            timed("index by Ray", "index", runs, "-o", "ray.parquet", "--ray", "local")
+        if options.store:
+            with store(Path(runs)) as asked:
+                timed("index of the store", "index", "s3://checkpoints/runs", "-o", "store.parquet")
+                print("asked of the store: {} requests, {} bytes".format(*asked()))
+                timed(
+                    "index of the store, nothing has changed", "index", "s3://checkpoints/runs", "-o", "store.parquet"
+                )
+                print("asked of the store: {} requests, {} bytes".format(*asked()))
+                if options.ray:
+                    timed(
+                        "index of the store by Ray",
+                        "index",
+                        "s3://checkpoints/runs",
+                        "-o",
+                        "r.parquet",
+                        "--ray",
+                        "local",
+                    )
+                    print("asked of the store: {} requests, {} bytes".format(*asked()))
+
+
+if __name__ == "__main__":
+    main()
