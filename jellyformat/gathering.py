@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from itertools import groupby, islice
 from pathlib import Path
 
+from jellyformat import progress
 from jellyformat.errors import HostWarning, JellyError, NoFile, NoSnapshot, SystemFailure
 from jellyformat.fleet import index
 from jellyformat.fleet.looking import Manifests, Seen, Spot, carries_none, is_unchanged, look, natural, spots
@@ -134,14 +135,34 @@ def gather(
         Usage: pyarrow, by which an index is read, is not installed.
         BadHost: an index is not sound.
     """
+    items = _items(paths, missed, opened, current)
+    if not streaming:
+        with progress.work("looking through", None, "files"):
+            found = once(list(items))
+        if found:
+            yield ordered(found)
+        return
     seen: set[str] = set()
-    for _, batch in groupby(
-        _items(paths, missed, opened, current), lambda item: directory_of(item.name) if streaming else ""
-    ):
+    for batch in _by_directory(items):
         found = once([item for item in batch if item.holder not in seen])
         seen.update(item.holder for item in found)
         if found:
             yield ordered(found)
+
+
+def _by_directory(items: Iterable[Found]) -> Iterator[list[Found]]:
+    """Those of each directory; before an error, those that were found until then."""
+    batch: list[Found] = []
+    try:
+        for item in items:
+            if batch and directory_of(item.name) != directory_of(batch[-1].name):
+                yield batch
+                batch = []
+            batch.append(item)
+    except JellyError:
+        yield batch
+        raise
+    yield batch
 
 
 def below(directory: PathLike) -> tuple[list[str], list[str]]:
@@ -212,6 +233,7 @@ def _looked(files: Iterable[Spot], missed: Missed, opened: ExitStack) -> Iterato
     kept, manifests = _Kept(opened), Manifests(_MANIFEST_BYTES)
     with ThreadPoolExecutor(_AT_ONCE) as threads:  # which start when there is work for them
         for spot, seen in _all_seen(files, threads, manifests):
+            progress.advance(1)
             if seen.row is not None:
                 box = None if seen.box is None else kept.of(seen.row, seen.box)
                 yield Found(spot.file, seen.row, box, seen.known)

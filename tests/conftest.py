@@ -85,9 +85,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True, scope="session")
-def clean_git() -> Iterator[None]:
-    """No configuration of whoever runs the tests, and fixed names and dates."""
+def clean_environment() -> Iterator[None]:
+    """No configuration of git's or pytest's of whoever runs the tests, and fixed names and dates."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         yield

@@ -20,7 +20,9 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -414,3 +416,35 @@ def test_damage_is_named_and_told_at_the_end(here: Path, tmp_path: Path) -> None
 )
 def test_wrong_usage(arguments: tuple[str, str], here: Path) -> None:
     run("log", "runs", *arguments, code=2)
+
+
+@pytest.mark.parametrize("form", ["plain", "jsonl"])
+def test_lines_come_as_directories_are_read(form: str, here: Path) -> None:
+    """Who looks through a store sees the first ones while the last are still to come."""
+    asked = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.wait(60)
+            self.send_error(404)
+
+        do_GET = do_HEAD
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/last.pkl"
+    command = [sys.executable, "-m", "jellyformat", "log", "runs/baseline", "runs/wider", url, "--format", form]
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            assert not asked.is_set()
+            asked.set()
+            rest = process.stdout.read()
+    finally:
+        asked.set()
+        server.shutdown()
+        server.server_close()
+    assert "runs/baseline/epoch-1.pkl" in first
+    assert len(rest.splitlines()) == 2 * EPOCHS - 1
+    assert all(f"runs/wider/epoch-{at}.pkl" in rest for at in range(1, EPOCHS + 1))

@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,7 @@ class Noted:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int | None, unit: str) -> None:
         self.told.append(("begin", what, total, unit))
 
     def advance(self, count: int) -> None:
@@ -176,3 +177,30 @@ def test_names_are_harmless_and_the_line_fits(monkeypatch: pytest.MonkeyPatch) -
     assert "\x1b]" not in out.getvalue()
     assert "10.7 GB of 53.7 GB" in out.getvalue()
     assert re.search(r"\d+:\d\d left", out.getvalue())
+
+
+def test_what_is_looked_through_is_counted(place: Path) -> None:
+    """How many files there are, nobody knows."""
+    said, out = on_a_terminal(place, "log", ".", "--format", "table")
+    assert re.search(r"looking through  \[[#-]+\]  1 files, \d+ files/s", said), said
+    assert b"code.jelly" in out
+    said, out = on_a_terminal(place, "grep", "hidden", ".")
+    assert "looking through" in said
+    assert b"hidden = 16" in out
+    said, _ = on_a_terminal(place, "log", ".", "--format", "plain")
+    assert "looking" not in said  # the lines themselves come as they are found
+
+
+def test_other_threads_are_not_told_of(noted: Noted) -> None:
+    """Else two would draw on one line."""
+
+    def fetch() -> None:
+        with progress.work("fetching", 5000):
+            progress.advance(5000)
+
+    with progress.work("looking", None, "files"):
+        thread = threading.Thread(target=fetch)
+        thread.start()
+        thread.join()
+        progress.advance(1)
+    assert noted.told == [("begin", "looking", None, "files"), ("advance", 1), ("end", True)]

@@ -83,8 +83,9 @@ def command(
     """Which code made which checkpoint: every snapshot in the files PATHS, and in all files below the directories.
 
     Checkpoints of one run stand together, the oldest run first. A change of the code stands in front of the first
-    checkpoint that has it. A path may be the URL of a file. With --format jsonl, each directory is told of as soon as
-    it has been read, in the order of their names. Where there is no checkpoint to show, the exit status is 3.
+    checkpoint that has it. A path may be the URL of a file. With --format plain or jsonl, the checkpoints of each
+    directory are shown as soon as it has been read, in the order of the directories' names. Where there is no
+    checkpoint to show, the exit status is 3.
 
     On a terminal, what is longer than the screen goes through the pager that git uses: GIT_PAGER, core.pager of your
     git configuration, PAGER, or less. With GIT_PAGER=cat there is none.
@@ -95,12 +96,13 @@ def command(
     What changed where?     jelly log runs --stat
     """
     terminal = output is None and sys.stdout is not None and sys.stdout.isatty()
+    is_streamed = not as_json and form in ("jsonl", "plain")  # asked for; else the runs stand in their order
     form = "json" if as_json else form or ("table" if terminal else "plain")
     selection = Selection(moment(since), moment(until), branch, code_of(code), conditions(where))
     trust = None if signers is None else trust_of(signers)
     query = Query(selection, most, changed, sort, reverse, trust)
     missed = Missed()
-    found = entries(paths, query, missed, streaming=form == "jsonl")
+    found = entries(paths, query, missed, streaming=is_streamed)
     shown = timeline.Shown(
         tuple(name.strip() for name in columns.split(",")) if columns else None,
         stat,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class _Meter:
     def __init__(self) -> None:
         self._bar: ProgressBar[int] | None = None
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int | None, unit: str) -> None:
         self._what, self._total, self._unit = visible(what), total, unit
         self._done = self._drawn = 0
         self._began = time.monotonic()
@@ -50,15 +51,17 @@ class _Meter:
         if self._bar is None:
             room = max(shutil.get_terminal_size().columns - _NUMBERS, _WIDTH)
             label = self._what if len(self._what) <= room else self._what[: room - 1] + "…"
+            steps: Iterator[int] = (step for step in [0][:0])  # which tells no length
+            length = None if self._total is None else max(self._total, 1)
             self._bar = click.progressbar(
-                length=max(self._total, 1), label=label, width=_WIDTH, show_eta=False, show_percent=False,
+                steps, length=length, label=label, width=_WIDTH, show_eta=False, show_percent=False,
                 item_show_func=lambda _: self._words(), file=sys.stderr,
             )  # fmt: skip
         self._draw()
 
     def end(self, *, done: bool) -> None:
         if self._bar is not None:
-            self._done = self._total if done else self._done
+            self._done = self._total if done and self._total is not None else self._done
             self._draw()
             self._bar.render_finish()  # the line stays as it is
             self._bar = None
@@ -69,9 +72,11 @@ class _Meter:
         self._drawn = self._done
 
     def _words(self) -> str:
-        """Such as ``1.20 GB of 7.40 GB, 350 MB/s, 0:18 left``."""
+        """Such as ``1.20 GB of 7.40 GB, 350 MB/s, 0:18 left``; of what is not known, nothing."""
         spent = max(time.monotonic() - self._began, 1e-6)
         rate = self._done / spent
+        if self._total is None:
+            return f"{self._amount(self._done)}, {self._amount(round(rate))}/s"
         left = max(self._total - self._done, 0) / max(rate, 1e-6)
         minutes, seconds = divmod(round(left), 60)
         hours, minutes = divmod(minutes, 60)

@@ -159,8 +159,10 @@ def plain(text: str) -> str:
 
 
 def is_printed(shown: str, printed: str) -> bool:
-    """Whether a command has printed what is shown; ``…`` stands for anything."""
-    pattern = ".*".join(re.escape(part) for part in plain(shown).split("…"))
+    """Whether a command has printed what is shown; ``…`` stands for anything: a line of it for lines or none."""
+    parts = re.split(r"((?<![^\n])…\n|…)", plain(shown))
+    wild = {"…": ".*", "…\n": "(?:.*\n)?"}
+    pattern = "".join(wild.get(part, re.escape(part)) for part in parts)
     return re.fullmatch(pattern, plain(printed), re.DOTALL) is not None
 
 

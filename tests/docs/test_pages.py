@@ -164,6 +164,8 @@ def test_a_wrong_page_fails(text: str, why: str, tmp_path: Path) -> None:
 
 def test_what_is_printed_is_compared() -> None:
     assert is_printed("a 0123456789ab 5 kB\n…\nend", "a ba9876543210 3.1 MB\nx\ny\nend\n")
+    assert is_printed("a 0123456789ab 5 kB\n…\nend", "a ba9876543210 3.1 MB\nend\n")
+    assert not is_printed("a\n…\nend", "a\nx end\n")
     assert is_printed("model.pt: ok …", "model.pt: ok and more\nand more")
     assert not is_printed("a\nb", "a\nc")
     assert not is_printed("5 files", "6 files")
