@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jellyformat.errors import Busy, RefusedHost, RefusedSigned
+from jellyformat.errors import Busy, HostWarning, JellyError, RefusedHost, RefusedSigned
 from jellyformat.files import change
 from jellyformat.format import frames
-from jellyformat.format.extensions import NAMESPACE
+from jellyformat.format.extensions import NAMESPACE, SIGNATURES
 from jellyformat.format.msgpack import Value
 from jellyformat.format.source import read_exactly
-from jellyformat.hints import Hint, option
+from jellyformat.hints import Hint, command, option
 from jellyformat.hosts import changing, fitness, lookup, registry, ties
 from jellyformat.hosts.binding import BINDING
 from jellyformat.hosts.open import open_container
@@ -81,6 +84,34 @@ def sign(
         changing.put_back(target, found.adapter, found.carried, data, in_place=in_place)
     with open_container(host) as box:
         return containers.signatures_of(box.manifest, trust)
+
+
+@contextmanager
+def told_if_lost(host: Path, written: Path, *, replaced: bool) -> Iterator[None]:
+    """Warn where a snapshot that was signed has given way to one that is not.
+
+    Args:
+        host: The file or directory whose snapshot is replaced.
+        written: The one that has the new snapshot in the end.
+        replaced: Whether any is replaced.
+    """
+    was_signed = replaced and _is_signed(host)
+    yield
+    if was_signed and not _is_signed(written):
+        warnings.warn(
+            Hint(
+                f"the snapshot that {host} had was signed, and the new one is not; to sign it: ",
+                command("sign", str(written)),
+            ),
+            HostWarning,
+            stacklevel=4,
+        )
+
+
+def _is_signed(path: Path) -> bool:
+    with suppress(JellyError), open_container(path) as box:
+        return SIGNATURES in box.manifest.extensions
+    return False
 
 
 def _binding(host: Path) -> Value:

@@ -225,7 +225,8 @@ def embed(
         The host's kind; ``sidecar`` where it is beside it, ``directory`` for a directory.
 
     Warns:
-        HostWarning: it went beside a file, for it is not known whether its readers stop where it ends.
+        HostWarning: it went beside a file, for it is not known whether its readers stop where it ends; or the snapshot
+            whose place it took was signed, and this one is not.
 
     Raises:
         RefusedExists: there is a snapshot already, or another file of the name that is needed.
@@ -249,70 +250,73 @@ def embed(
 
         before = host if replace and keep_labels else None
         snap = Snapshot(for_host(snap.data, labels or {}, note, before, drop_signatures=drop_signatures))
-    place = directories.named_by(host, any_kind=directory)
-    if place is not None and not sidecar:
-        if out is not None:
-            raise RefusedHost(f"{host} is a directory, which is not copied", hint=_WITHOUT_OUT)
-        bound = _bound(snap, ties.BoundHost(str(host), place, None, None), bind)
-        data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
-        beside.put_into(place, data, replace=replace)
-        return directories.HOST
-    if directory:
-        raise Usage(f"{host} is no directory", hint=Hint("leave out ", option("directory")))
-    fitness.check_no_directory(host)
-    if out is None:
-        fitness.check_no_store(host)
-    with change.locked(host, write=not (out or copy or sidecar), or_read=True) as target:
-        found = _found(target, host)
-        if found.adapter is None:
-            raise RefusedHost(
-                f"{host} is a snapshot itself, not a file to put one into",
-                hint="nothing was changed; name a checkpoint",
-            )
-        old = beside.sidecar_at(host)
-        if found.carried is not None and sidecar:
-            raise RefusedExists(
-                f"{host} carries a snapshot inside, which goes before one beside it",
-                hint=Hint("nothing was changed; take that out with: ", command("strip", str(host))),
-            )
-        if (found.carried or old) and not replace:
-            where = "" if found.carried or not old else f", beside it in {old}"
-            raise RefusedExists(
-                f"{host} carries a snapshot already{where}",
-                hint=Hint("nothing was changed; to put this one in its place, add ", option("replace")),
-            )
-        fitness.check_no_pointer(host, target.source)
-        if not sidecar and found.carried is None:
-            fitness.check_no_code(host, target.source)
-        bound = _bound(snap, ties.BoundHost(str(host), target.source, found.adapter, found.carried), bind)
-        data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
-        if sidecar:
-            beside.put_beside(host, target, data, bound)
-            return SIDECAR
-        try:
-            form = AS_TENSOR if as_tensor else TRAILER if trailer else None
-            changing.embed(target, found.adapter, data, form, out=out, in_place=in_place, copy=copy)
-        except RefusedHost as error:
-            if error.requirement == "JF-HST-005" and found.carried is None:
-                error.hint = Hint(error.hint or "", ", or put the snapshot beside it with ", option("sidecar"))
-            # other reasons may pass, and one that lies in the file is found before one beside it
-            if error.requirement not in _NEVER or out is not None or trailer or found.carried is not None:
-                raise
-            file = beside.put_beside(host, target, data, bound)
-            if error.requirement == _UNKNOWN:
-                warnings.warn(
-                    Hint(
-                        f"it is not known whether the reader of {host} stops at its end, ",
-                        f"so the snapshot is beside it, in {file.name}; if it does, this puts it inside: ",
-                        option("trailer"),
-                    ),
-                    HostWarning,
-                    stacklevel=2,
+    with signing.told_if_lost(host, host if out is None else Path(out), replaced=replace):
+        place = directories.named_by(host, any_kind=directory)
+        if place is not None and not sidecar:
+            if out is not None:
+                raise RefusedHost(f"{host} is a directory, which is not copied", hint=_WITHOUT_OUT)
+            bound = _bound(snap, ties.BoundHost(str(host), place, None, None), bind)
+            data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
+            beside.put_into(place, data, replace=replace)
+            return directories.HOST
+        if directory:
+            raise Usage(f"{host} is no directory", hint=Hint("leave out ", option("directory")))
+        fitness.check_no_directory(host)
+        if out is None:
+            fitness.check_no_store(host)
+        with change.locked(host, write=not (out or copy or sidecar), or_read=True) as target:
+            found = _found(target, host)
+            if found.adapter is None:
+                raise RefusedHost(
+                    f"{host} is a snapshot itself, not a file to put one into",
+                    hint="nothing was changed; name a checkpoint",
                 )
-            return SIDECAR
-        if old is not None and out is None:
-            beside.forget_sidecars(host)  # it was to be replaced, and the one in the file is found first from now on
-        return found.host
+            old = beside.sidecar_at(host)
+            if found.carried is not None and sidecar:
+                raise RefusedExists(
+                    f"{host} carries a snapshot inside, which goes before one beside it",
+                    hint=Hint("nothing was changed; take that out with: ", command("strip", str(host))),
+                )
+            if (found.carried or old) and not replace:
+                where = "" if found.carried or not old else f", beside it in {old}"
+                raise RefusedExists(
+                    f"{host} carries a snapshot already{where}",
+                    hint=Hint("nothing was changed; to put this one in its place, add ", option("replace")),
+                )
+            fitness.check_no_pointer(host, target.source)
+            if not sidecar and found.carried is None:
+                fitness.check_no_code(host, target.source)
+            bound = _bound(snap, ties.BoundHost(str(host), target.source, found.adapter, found.carried), bind)
+            data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
+            if sidecar:
+                beside.put_beside(host, target, data, bound)
+                return SIDECAR
+            try:
+                form = AS_TENSOR if as_tensor else TRAILER if trailer else None
+                changing.embed(target, found.adapter, data, form, out=out, in_place=in_place, copy=copy)
+            except RefusedHost as error:
+                if error.requirement == "JF-HST-005" and found.carried is None:
+                    error.hint = Hint(error.hint or "", ", or put the snapshot beside it with ", option("sidecar"))
+                # other reasons may pass, and one that lies in the file is found before one beside it
+                if error.requirement not in _NEVER or out is not None or trailer or found.carried is not None:
+                    raise
+                file = beside.put_beside(host, target, data, bound)
+                if error.requirement == _UNKNOWN:
+                    warnings.warn(
+                        Hint(
+                            f"it is not known whether the reader of {host} stops at its end, ",
+                            f"so the snapshot is beside it, in {file.name}; if it does, this puts it inside: ",
+                            option("trailer"),
+                        ),
+                        HostWarning,
+                        stacklevel=2,
+                    )
+                return SIDECAR
+            if old is not None and out is None:
+                beside.forget_sidecars(
+                    host
+                )  # it was to be replaced, and the one in the file is found first from now on
+            return found.host
 
 
 def _bound(snap: Snapshot, host: ties.BoundHost, bind: bool) -> Value:

@@ -10,7 +10,9 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from typing import Any
 
 import craft
 import keys
@@ -21,7 +23,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat import training
-from jellyformat.errors import RefusedKey, RefusedSigned, Usage
+from jellyformat.errors import HostWarning, RefusedKey, RefusedSigned, Usage
 from jellyformat.format import extensions, frames, manifest
 from jellyformat.format.extensions import LABELS, NAMESPACE, NOTE, SIGNATURES, Signature
 from jellyformat.format.model import Manifest
@@ -787,3 +789,24 @@ def test_every_command_of_the_page_works(ann: Path, tmp_path: Path, monkeypatch:
         done = subprocess.run(command, cwd=repo, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, block + done.stdout + done.stderr
     assert "good ann@example.org True" in done.stdout
+
+
+@pytest.mark.parametrize("way", ["inside", "beside", "out", "directory"])
+def test_a_signature_that_a_new_snapshot_has_not_is_told_of(way: str, ann: Path, tmp_path: Path) -> None:
+    """It was gone without a word."""
+    host = carrying(tmp_path / "m.pkl") if way in ("inside", "out") else weights(tmp_path / "m.pkl")
+    more: dict[str, Any] = {"beside": {"sidecar": True}, "directory": {"directory": True}}.get(way, {})
+    if way == "directory":
+        host = tmp_path
+    if way in ("beside", "directory"):
+        jellyformat.embed(host, SNAP, **more)
+    jellyformat.sign(host, str(ann))
+    if way == "out":
+        more = {"out": tmp_path / "new.pkl"}
+    with pytest.warns(HostWarning, match="had was signed, and the new one is not"):
+        jellyformat.embed(host, SNAP, replace=True, sign=False, **more)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if way != "out":
+            jellyformat.embed(host, SNAP, replace=True, sign=False, **more)
+            jellyformat.embed(host, SNAP, replace=True, sign=str(ann), **more)
