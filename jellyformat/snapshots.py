@@ -252,7 +252,12 @@ def embed(
         snap = Snapshot(for_host(snap.data, labels or {}, note, before, drop_signatures=drop_signatures))
     with signing.told_if_lost(host, host if out is None else Path(out), replaced=replace):
         place = directories.named_by(host, any_kind=directory)
-        if place is not None and not sidecar:
+        if place is not None and sidecar:
+            raise Usage(
+                f"{host} stands for a directory, whose snapshot lies in it",
+                hint=Hint("nothing was changed; leave out ", option("sidecar")),
+            )
+        if place is not None:
             if out is not None:
                 raise RefusedHost(f"{host} is a directory, which is not copied", hint=_WITHOUT_OUT)
             bound = _bound(snap, ties.BoundHost(str(host), place, None, None), bind)

@@ -17,7 +17,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat import training
-from jellyformat.errors import NoSnapshot, RefusedExists, RefusedHost
+from jellyformat.errors import NoSnapshot, RefusedExists, RefusedHost, Usage
 from jellyformat.hosts.binding import binding_of
 from jellyformat.snapshots import Snapshot
 
@@ -320,3 +320,13 @@ def test_by_the_command_line(repository: Path) -> None:
     jelly(repository, "strip", "first")
     jelly(repository, "show", "first", code=3)
     git(repository, "status")
+
+
+def test_an_index_gets_no_sidecar(tmp_path: Path) -> None:
+    """No command looked for it there: an index stands for its directory."""
+    place = make_model(tmp_path / "m", 3)
+    with pytest.raises(Usage, match="stands for a directory"):
+        jellyformat.embed(place / INDEX, SNAP, sidecar=True)
+    assert not list(place.glob("*.jelly"))
+    jellyformat.embed(place / INDEX, SNAP)
+    assert jellyformat.label(place / INDEX, {"epoch": 3}).labels == {"epoch": "3"}
