@@ -22,7 +22,7 @@ class HostWarning(UserWarning):
 
 
 class RepositoryWarning(UserWarning):
-    """The repository that is captured is another user's, and what it names outside is not read; or not the one here."""
+    """The repository is another user's, or not the one here; or what a restore had left half done there was mended."""
 
 
 class PromptWarning(UserWarning):

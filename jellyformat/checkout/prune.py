@@ -13,7 +13,7 @@ from jellyformat.checkout import aside, refs
 from jellyformat.checkout.history import Log, Node, note_pending, read_log, sweep, write_log
 from jellyformat.checkout.locks import git_locked
 from jellyformat.checkout.plan import WorktreePlan
-from jellyformat.checkout.recover import clear_refs, locked_store
+from jellyformat.checkout.recover import clear_refs, locked_store, say
 from jellyformat.checkout.saved import read_record
 from jellyformat.checkout.store import Store
 from jellyformat.errors import JellyError, RefusedSize, Usage
@@ -75,7 +75,12 @@ def prune(
     where = Path(os.fsdecode(store.layout.worktree or store.git_dir))
     if not store.exists():
         return Pruned(where, (), 0, 0, dry_run)
-    with durable.system_errors(store.path, "what was not removed is still there", output=False), locked_store(store):
+    with (
+        durable.system_errors(store.path, "what was not removed is still there", output=False),
+        locked_store(store, dry_run=dry_run) as mended,
+    ):
+        if not dry_run:
+            say(mended)
         log = read_log(store)
         sizes = sizes_of(store, log)
         going = _going(store, log, KEEP if keep is None and older_than is None else keep or 0, older_than)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from jellyformat.checkout.journal import Changer, StepJournal, read_journal
 from jellyformat.checkout.keeps import release_keeps
 from jellyformat.checkout.locks import git_locked, release_locks
 from jellyformat.checkout.store import Store
-from jellyformat.errors import JellyError
+from jellyformat.errors import JellyError, RepositoryWarning
 from jellyformat.exports.objects import sweep_packs
 from jellyformat.files.platform import sync_filesystem
 
@@ -82,7 +83,13 @@ def _take_back(store: Store, journal: StepJournal, log: history.Log) -> list[str
 
 
 @contextlib.contextmanager
-def locked_store(store: Store) -> Iterator[list[str]]:
-    """Lock the store and mend what was broken off; what was done, for people."""
-    with store.locked():
-        yield recover(store)
+def locked_store(store: Store, *, dry_run: bool = False) -> Iterator[list[str]]:
+    """Lock the store and mend what was broken off, with ``dry_run`` only find it; what was done, for people."""
+    with store.locked(dry_run=dry_run):
+        yield recover(store, dry_run=dry_run)
+
+
+def say(mended: list[str]) -> None:
+    """Warn of what was mended where the answer has no place for it."""
+    for what in mended:
+        warnings.warn(what, RepositoryWarning, stacklevel=4)

@@ -10,7 +10,7 @@ from jellyformat.checkout import aside
 from jellyformat.checkout.history import Log, Node, read_log
 from jellyformat.checkout.plan import ancestors
 from jellyformat.checkout.prune import sizes_of
-from jellyformat.checkout.recover import locked_store
+from jellyformat.checkout.recover import locked_store, say
 from jellyformat.checkout.saved import open_kept, read_record
 from jellyformat.checkout.step import Moved, Mover, move
 from jellyformat.checkout.store import Store
@@ -131,6 +131,9 @@ def redo(directory: PathLike = ".", steps: int = 1) -> Stepped:
 def history(directory: PathLike = ".") -> tuple[HistoryEntry, ...]:
     """The states that undo and redo walk, by number. What was broken off is mended first.
 
+    Warns:
+        RepositoryWarning: something was.
+
     Raises:
         NoRepository: there is none.
         Refused: another process is at work there, or the list is damaged.
@@ -138,7 +141,8 @@ def history(directory: PathLike = ".") -> tuple[HistoryEntry, ...]:
     store = aside.find(directory) or Store(repository_to_change(directory))
     if not store.exists():
         return ()
-    with durable.system_errors(store.path, "nothing was changed", output=False), locked_store(store):
+    with durable.system_errors(store.path, "nothing was changed", output=False), locked_store(store) as mended:
+        say(mended)
         log = read_log(store)
         sizes = sizes_of(store, log)
     back = {node.id: number for number, node in enumerate(_walk(log, back=True), 1)}

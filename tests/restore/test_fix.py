@@ -16,6 +16,7 @@ from states import Repo, base
 
 import jellyformat
 from jellyformat.checkout.history import DamagedLog
+from jellyformat.errors import RepositoryWarning
 
 
 @pytest.fixture
@@ -120,6 +121,18 @@ def test_restore_that_was_broken_off(repo: Repo, tmp_path: Path) -> None:
     assert all(item.mended for item in done)
     assert images.differences(before, images.image(repo.path)) == []
     assert jellyformat.fix(repo.path) == ()
+
+
+def test_looking_at_the_states_mends_and_says_so(repo: Repo, tmp_path: Path) -> None:
+    """It was done without a word; and what only looks did it, too."""
+    before = images.image(repo.path)
+    restore_zygote.break_off(tmp_path, 3)
+    broken = everything(tmp_path)
+    assert jellyformat.prune(repo.path, keep=0, dry_run=True).states == ()
+    assert everything(tmp_path) == broken
+    with pytest.warns(RepositoryWarning, match="broken off: everything is as it was before it"):
+        jellyformat.history(repo.path)
+    assert images.differences(before, images.image(repo.path)) == []
 
 
 def test_broken_off_and_the_list_damaged(repo: Repo, tmp_path: Path) -> None:
