@@ -26,12 +26,13 @@ from jellyformat_trailer.refuse import refusal
 from test_packstream import entry, packed
 
 import jellyformat
-from jellyformat import gathering, timeline
+from jellyformat import timeline
 from jellyformat.capture.secrets import blank_secrets, find_secrets
 from jellyformat.cli import log
 from jellyformat.compat.packstream import PackStream
 from jellyformat.errors import JellyError
 from jellyformat.exports import patch
+from jellyformat.fleet import looking
 from jellyformat.format.diffs import Op
 from jellyformat.format.frames import MAGIC
 from jellyformat.format.objects import BLOB, Leaf, object_id
@@ -432,7 +433,7 @@ def test_log_reads_no_more_of_a_file_than_it_may(tmp_path: Path, monkeypatch: py
     assert [Path(entry["file"]).name for entry in json.loads(shown.stdout)] == ["a.jelly"]
     assert "1 file without a snapshot" in shown.stderr
     assert "would have to be read" not in shown.stderr
-    monkeypatch.setattr(gathering, "_READ_BYTES", 2 * MIB)
+    monkeypatch.setattr(looking, "_READ_BYTES", 2 * MIB)
     shown = CliRunner().invoke(log.command, [str(tmp_path), "--json"])
     assert [Path(entry["file"]).name for entry in json.loads(shown.stdout)] == ["a.jelly", "large.pt"]
     assert "large.pt: more of the file would have to be read" in shown.stderr
