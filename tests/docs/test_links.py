@@ -6,6 +6,7 @@ that a dead one is an error.
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from pathlib import Path
@@ -32,7 +33,8 @@ def anchors(path: Path) -> set[str]:
     for heading in re.findall(r"^#+ +(.*?)(?: #+)?$", text_of(path), re.MULTILINE):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
         name = re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", plain.lower()).strip())
-        found.add(name if name not in found else next(f"{name}-{i}" for i in range(1, 99) if f"{name}-{i}" not in found))
+        numbered = (f"{name}-{number}" for number in itertools.count(1))
+        found.add(next(one for one in (name, *itertools.islice(numbered, 99)) if one not in found))
     return found
 
 
@@ -44,9 +46,8 @@ def dead(path: Path) -> list[str]:
             continue
         name, _, anchor = target.partition("#")
         file = Path(posixpath.normpath(path.parent.as_posix() + "/" + name)) if name else path
-        if not file.is_relative_to(ROOT) or not file.is_file():
-            found.append(target)
-        elif anchor and anchor not in anchors(file):
+        is_there = file.is_relative_to(ROOT) and file.is_file()
+        if not is_there or (anchor and anchor not in anchors(file)):
             found.append(target)
     return found
 
