@@ -65,7 +65,7 @@ CODES = """\
 | 1 | damaged: `verify` failed, or a snapshot cannot be read |
 | 2 | wrong usage |
 | 3 | nothing there: no snapshot, no repository, nothing to undo, nothing found |
-| 4 | refused for safety: something would be lost, a secret, a size, an unsafe path |
+| 4 | refused: something would be lost, a secret, a size, an unsafe path; or another program is changing the file |
 | 5 | the system: no space, no permission, an error of the disk |
 
 FILE is any checkpoint with a snapshot, a `.jelly` file or, for commands that read, a URL. `--json` is there where
