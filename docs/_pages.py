@@ -1,7 +1,8 @@
 """The pages that stand elsewhere already: taken from there when the site is built, so that nothing stands twice.
 
-A hook of MkDocs (`mkdocs.yml`). A page is a file of the repository, or the part of one between two headings. Links
-among these files lead to their pages; of a link to anything else in the repository its text stays.
+A hook of MkDocs (`mkdocs.yml`). A page is a file of the repository, or the part of one between two headings. All links
+are written as they hold in the repository, from file to file. Here each leads to the file's page; of a link to a file
+that has none its text stays.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
@@ -63,7 +65,7 @@ CODES = """\
 | 1 | damaged: `verify` failed, or a snapshot cannot be read |
 | 2 | wrong usage |
 | 3 | nothing there: no snapshot, no repository, nothing to undo, nothing found |
-| 4 | refused for safety: something would be lost, a secret, a size, an unsafe path |
+| 4 | refused: something would be lost, a secret, a size, an unsafe path; or another program is changing the file |
 | 5 | the system: no space, no permission, an error of the disk |
 
 FILE is any checkpoint with a snapshot, a `.jelly` file or, for commands that read, a URL. `--json` is there where
@@ -75,11 +77,17 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages."""
     for page, parts in PAGES.items():
         # the second of two has no title of its own
-        texts = [_linked(part, part.text()) for part in parts]
+        texts = [_linked(part.source, page, part.text()) for part in parts]
         texts[1:] = [re.sub(r"(?m)^#", "##", text) for text in texts[1:]]
         files.append(File.generated(config, page, content="\n".join(texts)))
     files.append(File.generated(config, "commands.md", content=_commands()))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Make links of pages that stand in docs/ lead to the pages of what stands elsewhere."""
+    name = page.file.src_uri
+    return markdown if page.file.generated_by else _linked(f"docs/{name}", name, markdown)
 
 
 def _heading(text: str, heading: str) -> int:
@@ -90,18 +98,26 @@ def _heading(text: str, heading: str) -> int:
     return found.start()
 
 
-def _linked(part: Part, text: str) -> str:
-    """Links among the files of the repository as links among pages."""
+def _linked(source: str, page: str, text: str) -> str:
+    """Links among the files of the repository as links among pages.
+
+    Args:
+        source: The file that the text is of, in the repository.
+        page: The page that it goes to.
+        text: The text.
+    """
 
     def link(found: re.Match[str]) -> str:
         said, target = found.groups()
         if re.match(r"[a-z]+:|#", target):
             return found[0]
         path, _, anchor = target.partition("#")
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(part.source), path))
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
         own = path.removeprefix("docs/") if path.startswith("docs/") else None
-        page = next((page for page, parts in PAGES.items() if any(each.source == path for each in parts)), own)
-        return said if page is None else f"[{said}]({page}{'#' * bool(anchor)}{anchor})"
+        there = next((name for name, parts in PAGES.items() if any(each.source == path for each in parts)), own)
+        if there is None:
+            return said
+        return f"[{said}]({posixpath.relpath(there, posixpath.dirname(page))}{'#' * bool(anchor)}{anchor})"
 
     return LINK.sub(link, text)
 

@@ -204,7 +204,7 @@ def test_which_is_best(here: Path) -> None:
 
 
 def test_a_leak_is_found_and_taken_out(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = shown_commands()["which have this text, such as a secret, in their code?"]
+    asked = shown_commands()["which have this text in their files?"]
     having = run(*("hidden = 128" if word == "TEXT" else word for word in asked)).split()
     assert having == names(KEY[2], range(6, 11))
     shutil.copytree("runs", tmp_path / "runs")

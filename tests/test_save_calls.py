@@ -19,7 +19,7 @@ from jellyformat_pickle import dump
 from test_host_files import as_nobody, open_to_all
 
 import jellyformat
-from jellyformat import errors
+from jellyformat import errors, training
 from jellyformat.snapshots import Snapshot
 from jellyformat.training import SnapshotWarning, saving
 from jellyformat.training.saving import save_to_stream
@@ -191,3 +191,13 @@ def test_arguments_by_position(tmp_path: Path, snap: Snapshot) -> None:
     assert not array.exists()
     jellyformat_numpy.save(array, np.array([{}], dtype=object), True, snapshot=snap)
     assert jellyformat.verify(array).ok
+
+
+def test_where_there_is_no_snapshot_nothing_is_put_in(tmp_path: Path) -> None:
+    """On other ranks `start` gives none: all call the same."""
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(OLD))
+    assert training.embed(path, None, strict=True) is None
+    training.embed_remotely(f"file://{tmp_path}", None, strict=True)
+    assert path.read_bytes() == pickle.dumps(OLD)
+    assert os.listdir(tmp_path) == ["model.pkl"]

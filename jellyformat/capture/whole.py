@@ -57,6 +57,15 @@ def leave_out(scan: Scan, directory: bytes, reason: str, size: int | None = None
     return length
 
 
+def taken(scan: Scan, inside: bytes) -> int:
+    """The bytes of what was read from disk of the files whose paths begin so."""
+    return sum(
+        len(scan.contents[leaf.oid])
+        for path, leaf in scan.leaves.items()
+        if path.startswith(inside) and leaf.oid in scan.contents
+    )
+
+
 def too_large(scan: Scan, over: Mapping[bytes, int], limit: int, is_whole: Callable[[bytes], bool]) -> bytes | None:
     """The directory that is to be left out as one, since all that is new together is over a limit; None for none.
 

@@ -100,8 +100,8 @@ class Scanner:
             if path is None:
                 return
             inside = path + b"/"
-            size = sum(size for over, size in self._over.items() if over.startswith(inside))
-            size += sum(item.size or 0 for item in self.result.omitted if item.path.startswith(inside))
+            size = sum(item.size or 0 for item in self.result.omitted if item.path.startswith(inside))
+            size += whole.taken(self.result, inside)
             freed = whole.leave_out(self.result, path, "size", size)
             again = {over for over in self._over if not over.startswith(inside)}
             self._over.clear()

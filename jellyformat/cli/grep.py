@@ -45,9 +45,12 @@ def command(
     PATTERN is a regular expression as Python takes it. Each line that is found is shown once, with the checkpoints
     whose code has it. Where nothing is found, the exit status is 3.
 
+    The code is the files as they were on disk: not what HEAD's commit or the index had in their place. A secret may be
+    there too: jelly git FILE log --all --oneline -S SECRET
+
     \b
     Which had lr = 0.007?      jelly grep -w 'lr = 0.007' runs
-    Which have this secret?    jelly grep -lF SECRET runs
+    Which have this text?      jelly grep -lF TEXT runs
     """
     missed = Missed()
     made = pattern_of(pattern, ignore_case=ignore_case, fixed=fixed, word=word, within=within)

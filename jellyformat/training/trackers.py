@@ -53,13 +53,14 @@ def saved(path: str | os.PathLike[str], snap: Snapshot | None) -> None:
 
 
 def embed(
-    path: str | os.PathLike[str], snap: Snapshot, *, strict: bool = False, one_record: bool = False
+    path: str | os.PathLike[str], snap: Snapshot | None, *, strict: bool = False, one_record: bool = False
 ) -> str | None:
     """Put a snapshot into a checkpoint that was just written, and tell the trackers at work of it.
 
     Args:
         path: The file, or the directory: of any kind, as what tells its kind may be written only later (SPEC JF-DIR).
-        snap: The snapshot; it takes the place of one that may be there.
+        snap: The snapshot; it takes the place of one that may be there. None, as `start` gives it where none is to be,
+            or could be, taken: nothing is done.
         strict: Raise what otherwise is a warning; the checkpoint is then as it was.
         one_record: Whether it is one pickle, array or the like and nothing more, of a kind whose readers stop at its
             end: then the snapshot can stand behind it (SPEC JF-TRL).
@@ -70,19 +71,23 @@ def embed(
     Raises:
         JellyError: with ``strict`` alone.
     """
+    if snap is None:
+        return None
     kind = process.embed(path, snap, strict=strict, one_record=one_record)
     saved(path, None if kind is None else snap)
     return kind
 
 
-def embed_remotely(url: str, snap: Snapshot, *, strict: bool = False) -> None:
+def embed_remotely(url: str, snap: Snapshot | None, *, strict: bool = False) -> None:
     """Put a snapshot into a directory that was just written elsewhere; as `embed`.
 
     Args:
         url: Of the directory, in a filesystem that fsspec knows.
-        snap: The snapshot.
+        snap: The snapshot; None: nothing is done.
         strict: Raise what otherwise is a warning.
     """
+    if snap is None:
+        return
     saved(url, snap if process.embed_remotely(url, snap, strict=strict) else None)
 
 

@@ -33,6 +33,18 @@ from measuring import Run, Task, in_turns, least, sync
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
 
+HOW_TO_READ = """\
+Read the table so:
+
+- A ratio of 2 is twice as long, or twice as many bytes, as the other. In brackets is the ratio of processor time.
+  Other work on the machine changes that less.
+- The limit is what we aim for. It is no promise. A ratio above it says that jellyformat does not get there yet.
+- If only the ratio of time is above the limit, look at the one in brackets. Then most of the time went into waiting
+  for the disk or for other programs.
+- The last column has seconds of time, the most memory, or bytes. Where it says so, it has processor time.
+- Rows that begin with `limit` are for comparison: how long parts of the work take alone.
+
+"""
 CAPTURE = """
 import jellyformat.capture.capture, jellyformat.snapshots
 timed(lambda: len(jellyformat.snapshot({!r}, {!r}).data))
@@ -239,7 +251,7 @@ class Benchmarks:
                 "20,000 files, a file",
                 f"{one / two / 5:.2f}",
                 1.1,
-                f"{one:.2f} s; {two:.2f} s",
+                f"{one:.2f} s; {two:.2f} s of processor time",
             )
             self.table.add("capture", "100,000 files, memory", "", f"{memory:.0f} MiB", 300, "")
 
@@ -445,6 +457,7 @@ def write_page(table: Table, path: Path, left_out: Sequence[str]) -> None:
     """
     page = ["# Benchmarks\n\n", "How long jellyformat takes, against what people would use instead. "]
     page.append("Each ratio is of the least times of one run, in which both take turns; below 1 is faster.\n\n")
+    page.append(HOW_TO_READ)
     page.append(f"Measured on {time.strftime('%Y-%m-%d', time.gmtime())}: {machine()}\n\n")
     page.append(table.text())
     if left_out:

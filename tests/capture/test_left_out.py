@@ -328,6 +328,13 @@ def test_a_difference_is_not_made_of_them(tmp_path: Path) -> None:
             assert found.changes == (), (one, other)
 
 
+def sizes(snap: jellyformat.Snapshot) -> list[int | None]:
+    """Of what was left out on disk."""
+    state = snap.manifest.state.worktree
+    assert state is not None
+    return [item.size for item in state.omitted]
+
+
 def test_directories_are_left_out_whole(tmp_path: Path) -> None:
     """126 MB of `env/` went in, and of what was too large all that came first."""
     repo = base(tmp_path / "repo")
@@ -341,16 +348,16 @@ def test_directories_are_left_out_whole(tmp_path: Path) -> None:
     assert {path for path in files(snap) if path.startswith(("project", "zz"))} == {
         f"{place}/{number:03}.txt" for place in ("project/src", "zz-after") for number in range(5)
     }
-    state = snap.manifest.state.worktree
-    assert state is not None
-    assert [item.size for item in state.omitted] == [60_000]
+    assert sizes(snap) == [60_000]
     with pytest.raises(errors.RefusedSize, match=r"project/data/ \(0\.1 MB\)"):
         jellyformat.snapshot(repo.path, max_size=40_000)
     snap = verified(jellyformat.snapshot(repo.path, max_size=15_000, oversize="omit"), tmp_path)
     assert omitted(snap) == {b"project/data/part1/": "size", b"project/data/part2/": "size"}
+    assert sizes(snap) == [30_000, 30_000]
     # none alone is over the limit, and all are together
     snap = verified(jellyformat.snapshot(repo.path, max_size=69_000, oversize="omit"), tmp_path)
     assert omitted(snap) == {b"project/": "size"}
+    assert sizes(snap) == [65_000]
 
 
 @pytest.mark.slow
