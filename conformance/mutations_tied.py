@@ -136,7 +136,7 @@ def bindings() -> list[tuple[str, str, str, str]]:
         ("hosts/directories.py", 'not {"/", "\\0"} & set(name)', "True", "JF-BND-008"),
         ("hosts/directories.py", " if all(isinstance(name, str) for name in names) else None", "", "JF-BND-008"),
         ("hosts/directories.py", "            return index.name", "            continue", "JF-BND-008"),
-        ("snapshots.py", "    if difference:\n", "    if False:\n", "JF-BND-006"),
+        ("hosts/ties.py", "    if difference:\n", "    if False:\n", "JF-BND-006"),
     ]
 
 

@@ -23,7 +23,7 @@ from jellyformat.hints import Hint, command, option
 from jellyformat.hosts import changing, directories, fitness, lookup, registry, ties
 from jellyformat.hosts import sidecar as beside
 from jellyformat.hosts.adapter import Adapter, Carried
-from jellyformat.hosts.binding import BINDING, SIDECAR, binding_of
+from jellyformat.hosts.binding import BINDING, SIDECAR
 from jellyformat.hosts.changing import AS_TENSOR, TRAILER
 from jellyformat.hosts.open import open_container
 from jellyformat.hosts.registry import PathLike, Readable, Recognized
@@ -260,7 +260,7 @@ def embed(
         if place is not None:
             if out is not None:
                 raise RefusedHost(f"{host} is a directory, which is not copied", hint=_WITHOUT_OUT)
-            bound = _bound(snap, ties.BoundHost(str(host), place, None, None), bind)
+            bound = ties.kept(_extensions(snap), ties.BoundHost(str(host), place, None, None), anew=bind)
             data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
             beside.put_into(place, data, replace=replace)
             return directories.HOST
@@ -291,7 +291,9 @@ def embed(
             fitness.check_no_pointer(host, target.source)
             if not sidecar and found.carried is None:
                 fitness.check_no_code(host, target.source)
-            bound = _bound(snap, ties.BoundHost(str(host), target.source, found.adapter, found.carried), bind)
+            bound = ties.kept(
+                _extensions(snap), ties.BoundHost(str(host), target.source, found.adapter, found.carried), anew=bind
+            )
             data = signing.as_asked(tied(snap, bound, drop_signatures=drop_signatures), sign)
             if sidecar:
                 beside.put_beside(host, target, data, bound)
@@ -324,30 +326,6 @@ def embed(
             return found.host
 
 
-def _bound(snap: Snapshot, host: ties.BoundHost, bind: bool) -> Value:
-    """The extension `binding` for a host; None for none. One that the snapshot has stays if it is to these weights.
-
-    Raises:
-        RefusedHost: it is to others (JF-BND-006).
-    """
-    if bind:
-        return ties.bind(host).to_value()
-    try:
-        old = binding_of(snap.manifest.extensions)
-    except FormatError:  # the snapshot is embedded as it is, and verify tells
-        return None
-    if old is None:
-        return None
-    difference = old.difference(ties.bind(host))
-    if difference:
-        raise RefusedHost(
-            f"the snapshot is bound to other weights than those of {host.name}: {difference}",
-            requirement="JF-BND-006",
-            hint=Hint("nothing was changed; to bind it to these, add ", option("bind")),
-        )
-    return old.to_value()
-
-
 def tied(snap: Snapshot, bound: Value, *, drop_signatures: bool = False) -> bytes:
     """The container to lie in a host, without what tied it to another one.
 
@@ -360,11 +338,15 @@ def tied(snap: Snapshot, bound: Value, *, drop_signatures: bool = False) -> byte
         RefusedSigned: it is signed (JF-SIG-002).
     """
     changes: dict[str, Value] = {SIDECAR: None, BINDING: bound}
-    try:
-        touched = bound is not None or changes.keys() & snap.manifest.extensions.keys()
-    except FormatError:  # as above
-        return snap.data
+    touched = bound is not None or changes.keys() & _extensions(snap).keys()
     return frames.with_extensions(snap.data, changes, drop_signatures=drop_signatures) if touched else snap.data
+
+
+def _extensions(snap: Snapshot) -> Mapping[str, Value]:
+    try:
+        return snap.manifest.extensions
+    except FormatError:  # the snapshot is embedded as it is, and verify tells
+        return {}
 
 
 def _found(target: change.LockedFile, host: Path) -> Recognized:

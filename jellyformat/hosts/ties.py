@@ -13,6 +13,7 @@ from jellyformat import progress
 from jellyformat.errors import BindingMismatch, FormatError, Refused, RefusedHost
 from jellyformat.files.plans import Copy, Rewrite, Truncate
 from jellyformat.format import container
+from jellyformat.format.msgpack import Value
 from jellyformat.format.paths import show_name
 from jellyformat.format.source import CHUNK, BytesSource, FileSource, Joined, Source, StreamSource, Window, read_exactly
 from jellyformat.hints import Hint, command, option
@@ -170,6 +171,35 @@ def _tells_weights(extensions: Extensions) -> bool:
 def _is_near(place: Source | Directory) -> bool:
     """Whether all of a host can be read without a network."""
     return isinstance(place, (Directory, FileSource, BytesSource, StreamSource))
+
+
+def kept(extensions: Extensions, host: BoundHost, *, anew: bool) -> Value:
+    """The extension `binding` for a host; None for none. One that a snapshot has stays if it is to these weights.
+
+    Args:
+        extensions: Those of the snapshot that the host is to carry.
+        host: The host.
+        anew: Whether it is bound to these weights, whatever the snapshot has.
+
+    Raises:
+        RefusedHost: it is to others (JF-BND-006).
+    """
+    if anew:
+        return bind(host).to_value()
+    try:
+        old = binding.binding_of(extensions)
+    except FormatError:  # the snapshot is embedded as it is, and verify tells
+        return None
+    if old is None:
+        return None
+    difference = old.difference(bind(host))
+    if difference:
+        raise RefusedHost(
+            f"the snapshot is bound to other weights than those of {host.name}: {difference}",
+            requirement="JF-BND-006",
+            hint=Hint("nothing was changed; to bind it to these, add ", option("bind")),
+        )
+    return old.to_value()
 
 
 def bind(host: BoundHost) -> Binding:
