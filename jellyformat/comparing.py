@@ -20,7 +20,8 @@ from jellyformat.files.walk import walk
 from jellyformat.format import limits
 from jellyformat.format.container import Container
 from jellyformat.format.info import Change, omissions
-from jellyformat.format.objects import BLOB, EXECUTABLE, REGULAR, SYMLINK, object_id
+from jellyformat.format.model import STATE
+from jellyformat.format.objects import BLOB, EXECUTABLE, GITLINK, REGULAR, SYMLINK, object_id
 from jellyformat.format.paths import Outermost, show_name
 from jellyformat.format.text import html_table, plural, visible
 from jellyformat.hosts.open import open_container
@@ -190,6 +191,16 @@ def worktree_side(box: Container) -> Files:
         item.path: Side(item.mode, item.oid, lambda oid=item.oid: box.pool.read(oid, BLOB))  # type: ignore[misc]
         for item in box.files()
     }
+
+
+def committed_sides(box: Container) -> Iterator[tuple[bytes, Side]]:
+    """The files of the HEAD commits and indexes of a snapshot; those of a partial clone as far as it has them."""
+    box.pool.decode((STATE,))
+    for prefix, part in box.manifest.state.parts():
+        flat = box.checker.flat(part)
+        for path, leaf in (*flat.head.items(), *flat.index.items()):
+            if leaf.mode != GITLINK and leaf.oid in box.pool.places:
+                yield prefix + path, Side(leaf.mode, leaf.oid, lambda oid=leaf.oid: box.pool.read(oid, BLOB))  # type: ignore[misc]
 
 
 def _head_side(box: Container) -> Files:

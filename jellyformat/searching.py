@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 
-from jellyformat.comparing import worktree_side
+from jellyformat.comparing import committed_sides, worktree_side
 from jellyformat.errors import JellyError, SizeLimit, Usage
 from jellyformat.exports.patch import is_binary
 from jellyformat.format.paths import show_name
@@ -44,10 +45,17 @@ class Match:
 
 @dataclass(frozen=True)
 class Pattern:
-    """What is looked for, and in which files of the code."""
+    """What is looked for, and in which files of the code.
+
+    Attributes:
+        regex: What is looked for.
+        glob: In which files; None for all.
+        committed: Whether what HEAD's commit and the index have is searched, too.
+    """
 
     regex: re.Pattern[str]
     glob: str | None = None
+    committed: bool = False
 
 
 def grep(
@@ -58,6 +66,7 @@ def grep(
     fixed: bool = False,
     word: bool = False,
     within: str | None = None,
+    committed: bool = False,
 ) -> list[Match]:
     """Search the files of every snapshot in some files, and in all files below some directories.
 
@@ -69,6 +78,7 @@ def grep(
         fixed: The pattern is a text, not a regular expression.
         word: What is found begins and ends where words do.
         within: Only in files of the code that this glob, or directory, means.
+        committed: Also what HEAD's commit and the index have, where it is not on disk: a secret may be there.
 
     Returns:
         What was found, by path and line. Files whose snapshot cannot be read are passed over.
@@ -77,11 +87,13 @@ def grep(
         Usage: the pattern is no regular expression.
         NoFile: there is no such file.
     """
-    made = pattern_of(pattern, ignore_case=ignore_case, fixed=fixed, word=word, within=within)
+    made = pattern_of(pattern, ignore_case=ignore_case, fixed=fixed, word=word, within=within, committed=committed)
     return search(made, (path, *more), Missed())[0]
 
 
-def pattern_of(pattern: str, *, ignore_case: bool, fixed: bool, word: bool, within: str | None) -> Pattern:
+def pattern_of(
+    pattern: str, *, ignore_case: bool, fixed: bool, word: bool, within: str | None, committed: bool = False
+) -> Pattern:
     """What `grep` looks for.
 
     Raises:
@@ -96,7 +108,7 @@ def pattern_of(pattern: str, *, ignore_case: bool, fixed: bool, word: bool, with
             f"{pattern!r} is no regular expression: {error}",
             hint=Hint("to look for the text itself, add ", option("fixed")),
         ) from error
-    return Pattern(made, within)
+    return Pattern(made, within, committed)
 
 
 def search(pattern: Pattern, paths: Iterable[PathLike], missed: Missed) -> tuple[list[Match], list[str]]:
@@ -117,7 +129,8 @@ def search(pattern: Pattern, paths: Iterable[PathLike], missed: Missed) -> tuple
         everything = [item for batch in gather(paths, missed, opened, current=True) for item in batch]
         codes: dict[object, list[int]] = {}
         for at, item in enumerate(everything):
-            codes.setdefault(item.code, []).append(at)
+            # checkpoints of the same files may have other commits
+            codes.setdefault(item.info.snapshot_id if pattern.committed else item.code, []).append(at)
         known: dict[bytes, tuple[tuple[int | None, str], ...]] = {}
         found: dict[tuple[bytes, int | None, str], list[int]] = {}
         for places in codes.values():
@@ -126,7 +139,7 @@ def search(pattern: Pattern, paths: Iterable[PathLike], missed: Missed) -> tuple
                     found.setdefault((path, number, text), []).extend(places)
     names = [item.name for item in everything]
     matches = [
-        (path, number or 0, min(places), Match(path, number, text, tuple(names[at] for at in sorted(places))))
+        (path, number or 0, min(places), Match(path, number, text, tuple(names[at] for at in sorted(set(places)))))
         for (path, number, text), places in found.items()
     ]
     return [match for *_, match in sorted(matches, key=lambda entry: entry[:3])], names
@@ -144,14 +157,15 @@ def _searched(
             if item.state_bytes > STATE_BYTES:
                 raise SizeLimit(f"{item.name} has more code than is searched in many")
             with item.opened() as box:
-                found = []
-                for path, side in worktree_side(box).items():
+                sides = chain(worktree_side(box).items(), committed_sides(box) if pattern.committed else ())
+                keys: dict[tuple[bytes, bytes], None] = {}
+                for path, side in sides:
                     if pattern.glob is not None and not path_matches(path, pattern.glob):
                         continue
                     if side.key not in known:
                         known[side.key] = tuple(_hits(side.read(), pattern.regex))
-                    found.append((path, known[side.key]))
-                return found
+                    keys[path, side.key] = None
+                return [(path, known[key]) for path, key in keys]
         except JellyError as error:
             missed.damaged.append((item.name, error))
     return []

@@ -31,6 +31,7 @@ from gitrepo import ENVIRONMENT, git
 from test_labels import make_pickle, run
 
 import jellyformat
+from jellyformat.errors import CaptureWarning
 from jellyformat.format import frames, manifest
 
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "many-checkpoints.md"
@@ -448,3 +449,35 @@ def test_lines_come_as_directories_are_read(form: str, here: Path) -> None:
     assert "runs/baseline/epoch-1.pkl" in first
     assert len(rest.splitlines()) == 2 * EPOCHS - 1
     assert all(f"runs/wider/epoch-{at}.pkl" in rest for at in range(1, EPOCHS + 1))
+
+
+def test_a_secret_that_is_only_committed_is_found(tmp_path: Path) -> None:
+    """Nothing said that what was left out was still in the commit, and nothing found it."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "train.py").write_text("lr = 1\n")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "a.py").write_text("KEY = 'hunter22'\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    with pytest.warns(CaptureWarning, match=r"still in the snapshot, for HEAD's commit has it: keys/a\.py$"):
+        snap = jellyformat.snapshot(tmp_path, exclude=["keys/a.py"])
+    with pytest.warns(CaptureWarning, match="HEAD's commit has it: keys/$"):
+        jellyformat.snapshot(tmp_path, exclude=["keys"])
+    (tmp_path / "staged.py").write_text("KEY = 'hunter22'\n")
+    git(tmp_path, "add", "staged.py")
+    (tmp_path / "staged.py").write_text("KEY = None\n")
+    with pytest.warns(CaptureWarning):
+        staged = jellyformat.snapshot(tmp_path, exclude=["keys/a.py"], secrets="allow")
+    for name, made in (("1.jelly", snap), ("2.jelly", staged)):
+        (tmp_path / name).write_bytes(made.data)
+    files = (tmp_path / "1.jelly", tmp_path / "2.jelly")
+    assert jellyformat.grep("hunter22", *files) == []
+    found = jellyformat.grep("hunter22", *files, committed=True)
+    assert [(match.path, match.line, [Path(file).name for file in match.files]) for match in found] == [
+        (b"keys/a.py", 1, ["1.jelly", "2.jelly"]),
+        (b"staged.py", 1, ["2.jelly"]),
+    ]
+    said = run("grep", "-lF", "hunter22", *map(str, files), "--committed")
+    assert said.split() == list(map(str, files))
+    # what is the same on disk and in the commit is one
+    assert [match.files for match in jellyformat.grep("lr = 1", files[0], committed=True)] == [(str(files[0]),)]

@@ -13,7 +13,7 @@ from jellyformat.capture import notebook, watch
 from jellyformat.capture.edited import Loaded
 from jellyformat.capture.environment import collect_environment, provenance
 from jellyformat.capture.roots import open_roots
-from jellyformat.capture.said import say_alone, say_empty, say_filtered
+from jellyformat.capture.said import say_alone, say_committed, say_empty, say_filtered
 from jellyformat.capture.states import Capturing, UnreadableInside
 from jellyformat.capture.withhold import check_choice
 from jellyformat.capture.without_git import FilesAlone
@@ -234,6 +234,7 @@ def _capture(repository: Repository, roots: list[Repository], settings: Settings
     capturing.withholder.refuse()
     capturing.volume.say()
     say_filtered(capturing.filtered_out)
+    say_committed(state, capturing.flat_of)
     history, written = capturing.collector.finish()
     watch.step("to list the installed packages")
     commit = None if state.head.commit is None else repository.read(state.head.commit)[1]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from jellyformat.capture import watch
 from jellyformat.capture.whole import above
 from jellyformat.errors import CaptureWarning
 from jellyformat.format.info import omissions
-from jellyformat.format.model import Manifest
+from jellyformat.format.model import Manifest, State
 from jellyformat.format.paths import show_name
+from jellyformat.format.summary import Flat
 from jellyformat.format.text import size_text
 from jellyformat.format.trees import directories_of
 from jellyformat.hints import Hint, option
@@ -95,6 +96,28 @@ def say_filtered(paths: Sequence[bytes]) -> None:
         ),
         CaptureWarning,
     )
+
+
+def say_committed(state: State, flat_of: Callable[[State], Flat]) -> None:
+    """Warn of files that were to be left out, and that HEAD's commit has all the same.
+
+    Args:
+        state: What was captured.
+        flat_of: The trees of a state, flattened.
+    """
+    kept: list[bytes] = []
+    for prefix, part in state.parts():
+        left = [item.path for item in part.worktree.omitted if item.reason == "excluded"] if part.worktree else []
+        head = flat_of(part).head if left else {}
+        within = directories_of(head)
+        kept += [prefix + path for path in left if path in head or path.rstrip(b"/") in within]
+    if kept:
+        more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
+        watch.say(
+            f"left out as on disk, but still in the snapshot, for HEAD's commit has it: "
+            f"{', '.join(map(show_name, kept[:_SHOWN]))}{more}",
+            CaptureWarning,
+        )
 
 
 def say_empty(name: str, parts: Manifest) -> None:

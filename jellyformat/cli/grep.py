@@ -28,6 +28,7 @@ _RANGE = 3
 @click.option("-w", "--word", is_flag=True, help="What is found begins and ends where words do.")
 @click.option("-l", "--list", "names_only", is_flag=True, help="Only which checkpoints have it, each on a line.")
 @click.option("--path", "within", metavar="GLOB", help="Only in such files of the code.")
+@click.option("--committed", is_flag=True, help="Also what HEAD's commit and the index have in place of the files.")
 @json_option
 @common
 def command(
@@ -38,6 +39,7 @@ def command(
     word: bool,
     names_only: bool,
     within: str | None,
+    committed: bool,
     as_json: bool,
 ) -> int:
     """Search the code of every snapshot in the files PATHS, and in all files below the directories PATHS.
@@ -45,15 +47,15 @@ def command(
     PATTERN is a regular expression as Python takes it. Each line that is found is shown once, with the checkpoints
     whose code has it. Where nothing is found, the exit status is 3.
 
-    The code is the files as they were on disk: not what HEAD's commit or the index had in their place. A secret may be
-    there too: jelly git FILE log --all --oneline -S SECRET
+    The code is the files as they were on disk. With --committed it is also what HEAD's commit and the index had in
+    their place, where a secret may be. In older commits: jelly git FILE log --all --oneline -S SECRET
 
     \b
     Which had lr = 0.007?      jelly grep -w 'lr = 0.007' runs
-    Which have this text?      jelly grep -lF TEXT runs
+    Which have this secret?    jelly grep --committed -lF SECRET runs
     """
     missed = Missed()
-    made = pattern_of(pattern, ignore_case=ignore_case, fixed=fixed, word=word, within=within)
+    made = pattern_of(pattern, ignore_case=ignore_case, fixed=fixed, word=word, within=within, committed=committed)
     found, searched = search(made, paths, missed)
     if as_json:
         print_json([_as_dict(match) for match in found])
