@@ -218,6 +218,7 @@ def test_what_git_would_ask_for_is_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "x.bundle").exists()
 
 
+@pytest.mark.slow
 def test_a_container_made_to_do_harm(tmp_path: Path) -> None:
     made = craft.crafted()
     leaf = Leaf(0o100644, object_id(BLOB, b"new\n"))
@@ -241,6 +242,7 @@ def test_times_beyond_the_calendar(tmp_path: Path) -> None:
         git(tmp_path / f"r{time}", "-c", "fetch.fsckObjects=true", "fetch", "-q", str(path), "refs/heads/*:refs/x/*")
 
 
+@pytest.mark.slow
 def test_the_command(repository: Path, tmp_path: Path) -> None:
     file = repository / "model.bin"
     file.write_bytes(plain.npy(range(50)))

@@ -24,6 +24,7 @@ def test_wrong_usage(arguments: tuple[str, ...], repository: Path) -> None:
     jelly(repository, *arguments, code=2)
 
 
+@pytest.mark.slow
 def test_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "bare.bin").write_bytes(b"\x00\x01\x02" * 100)
     for command in ("show", "verify", "strip", "ls"):
@@ -54,6 +55,7 @@ def test_verify_many(repository: Path) -> None:
     jelly(repository, "verify", "good.jelly", "bare.bin", code=3)
 
 
+@pytest.mark.slow
 def test_replace_never_takes_a_checkpoint_away(repository: Path) -> None:
     """Neither FILE itself, nor another that was named by mistake: only what such a command writes."""
     model, other = repository / "model.bin", repository / "other.bin"
@@ -71,6 +73,7 @@ def test_replace_never_takes_a_checkpoint_away(repository: Path) -> None:
     jelly(repository, "extract", "model.bin", "-o", "empty", "--replace")
 
 
+@pytest.mark.slow
 def test_nothing_is_written_over(repository: Path) -> None:
     jelly(repository, "snapshot", "-o", "x.jelly")
     before = (repository / "x.jelly").read_bytes()
@@ -97,6 +100,7 @@ def test_export_into_an_empty_directory(repository: Path, tmp_path: Path) -> Non
     jelly(tmp_path, "export", "x.jelly", "empty", code=4)
 
 
+@pytest.mark.slow
 def test_diff_applies_with_git(repository: Path, tmp_path: Path) -> None:
     """What W&B, MLflow and ClearML got wrong: the patch makes the files on disk out of HEAD's."""
     (repository / "no newline").write_text("ends without")
@@ -133,6 +137,7 @@ def test_diff_applies_with_git(repository: Path, tmp_path: Path) -> None:
     assert not git(clone, "status", "--porcelain").strip()
 
 
+@pytest.mark.slow
 def test_diff_against_a_directory(repository: Path, tmp_path: Path) -> None:
     jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
     assert jelly(tmp_path, "diff", "x.jelly", "project").stdout == b""
@@ -144,6 +149,7 @@ def test_diff_against_a_directory(repository: Path, tmp_path: Path) -> None:
     assert jelly(tmp_path, "diff", "x.jelly", "plain", "--stat").stdout == b""
 
 
+@pytest.mark.slow
 def test_log(repository: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for number, hidden in enumerate((16, 16, 32)):
@@ -169,6 +175,7 @@ def test_log(repository: Path, tmp_path: Path) -> None:
     assert ["model.py" in line for line in lines] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_nothing_of_a_snapshot_reaches_the_terminal_raw(repository: Path, tmp_path: Path) -> None:
     (repository / "bad\x1b]0;title\x07\x1b[2J.py").write_text("x")
     git(repository, "commit", "-q", "--allow-empty", "-m", "subject \x1b[31mred\x07")

@@ -55,6 +55,7 @@ def test_a_full_disk_is_told(command: str, sound: Path) -> None:
     assert b"Exception ignored" not in done.stderr
 
 
+@pytest.mark.slow
 def test_names_no_terminal_should_see(sound: Path) -> None:
     data = (sound / "x.jelly").read_bytes()
     (sound / ODD).write_bytes(data)
@@ -105,6 +106,7 @@ def test_diff_on_a_terminal(arguments: tuple[str, ...], tmp_path: Path) -> None:
 # -- diff and log ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_diff_against_a_repository_with_a_secret(repository: Path, tmp_path: Path) -> None:
     """It refused, as if the secret were going somewhere, and called that wrong usage."""
     jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
@@ -116,6 +118,7 @@ def test_diff_against_a_repository_with_a_secret(repository: Path, tmp_path: Pat
     assert found == [{"version": 1, "change": "A", "path": "key.txt"}]
 
 
+@pytest.mark.slow
 def test_diff_of_files_left_out(repository: Path, tmp_path: Path) -> None:
     """What one side left out was shown as deleted."""
     (repository / "large.bin").write_bytes(bytes(5000))

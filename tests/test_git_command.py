@@ -38,6 +38,7 @@ def model(repository: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_inside(model: Path, repository: Path, temporary: Path) -> None:
     def said(*arguments: str, code: int = 0) -> bytes:
         return jelly(repository, "git", "model.bin", *arguments, code=code).stdout
@@ -74,6 +75,7 @@ def test_clone(model: Path, repository: Path, tmp_path: Path, temporary: Path) -
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_fetch_with_the_history_and_without(model: Path, repository: Path, tmp_path: Path) -> None:
     colleague, stranger = tmp_path / "colleague", tmp_path / "stranger"
     commit = git(repository, "rev-parse", "HEAD").decode().strip()
@@ -140,6 +142,7 @@ def test_states(name: str, tmp_path: Path, temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_nothing_of_a_snapshot_or_configuration_is_run(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +187,7 @@ def test_nothing_of_a_snapshot_or_configuration_is_run(
     assert canary.exists()
 
 
+@pytest.mark.slow
 def test_a_container_made_to_do_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -207,6 +211,7 @@ def test_a_container_made_to_do_harm(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_wrong_usage_and_no_git(
     model: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, temporary: Path
 ) -> None:

@@ -155,6 +155,7 @@ def made(tmp_path: Path) -> Made:
 LINES = "".join(f"line {number}\n" for number in range(20))
 
 
+@pytest.mark.slow
 def test_renames_counts_words_and_names(made: Made, tmp_path: Path) -> None:
     first, second = made(LINES, LINES.replace("line 7\n", "line seven\n"))
     patch = jelly(tmp_path, "diff", str(first), str(second)).stdout

@@ -157,6 +157,7 @@ def test_what_names_an_option_or_command_is_a_hint() -> None:
                 assert text not in FLAGS, (file, node.lineno, node.value)
 
 
+@pytest.mark.slow
 def test_hints_are_never_formatted() -> None:
     """In an f-string, or added to, a hint would lose the words of the command line."""
     constants = {
@@ -227,6 +228,7 @@ def test_hints_are_put_together() -> None:
     assert str(RefusedExists("it is there", hint="add --replace")) == "it is there; add --replace"
 
 
+@pytest.mark.slow
 def test_each_reader_has_its_own_words(repository: Path) -> None:
     host = repository / "model.bin"
     host.write_bytes(plain.npy(range(50)))

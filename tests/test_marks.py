@@ -145,6 +145,7 @@ def test_secrets_are_not_stored(tmp_path: Path) -> None:
     assert found.note == "--api-key=***"
 
 
+@pytest.mark.slow
 def test_processes_of_a_launcher_are_one_run() -> None:
     code = "from jellyformat.training import marks; print(marks._MARKS.id.hex())"
 

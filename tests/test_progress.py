@@ -82,6 +82,7 @@ def test_files_that_are_written(place: Path) -> None:
     assert "writing files" in said
 
 
+@pytest.mark.slow
 def test_nothing_is_shown_where_nobody_looks(place: Path) -> None:
     said, _ = on_a_terminal(place, "export", "code.jelly", "fast", after=3600)
     assert "writing" not in said

@@ -60,6 +60,7 @@ def tree(place: Path, mask: int, time: int) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_two_builds_give_the_same_bytes(release: ModuleType, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     release.package(tree(tmp_path / "here", 0o022, 1_600_000_000), one, "1700000000")

@@ -44,6 +44,7 @@ def model(repository: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_run(model: Path, repository: Path, temporary: Path) -> None:
     program = "import os, sys; print(os.environ['JELLYFORMAT_FILE'], open('model.py').read(), sys.argv[1]); sys.exit(7)"
     done = jelly(repository, "run", "model.bin", "--", sys.executable, "-c", program, "--x", code=7)
@@ -238,6 +239,7 @@ def test_a_planted_change_in_64_codes_is_found_in_6_steps(runs: Path) -> None:
     assert " diff runs/39.jelly runs/40.jelly" in text
 
 
+@pytest.mark.slow
 def test_skipping_asking_and_giving_up(runs: Path) -> None:
     test = f'{sys.executable} -c "import train, sys; sys.exit(125 if 35 < train.number < 45 else train.bad)"'
     ends = ["--good", "runs/0.jelly", "--bad", "runs/64.jelly"]

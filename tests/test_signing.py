@@ -642,6 +642,7 @@ def test_no_more_signatures_than_there_may_be(ann: Path, tmp_path: Path) -> None
 # -- the command line ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_commands(ann: Path, allowed: Path, tmp_path: Path) -> None:
     host = carrying(tmp_path / "m.pkl")
     assert b"no allowed" not in jelly(tmp_path, "verify", "m.pkl").stdout
@@ -725,6 +726,7 @@ def test_embed_and_sign_in_one(ann: Path, repository: Path, tmp_path: Path, monk
     jelly(repository, "embed", "m.pkl", "--replace", "--no-sign", "--key", "x", code=2)
 
 
+@pytest.mark.slow
 def test_code_of_others_is_said_to_be_unsigned(
     ann: Path, allowed: Path, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,7 @@ def asked(url: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_one_checkpoint(repository: Path, tmp_path: Path) -> None:
     jelly(repository, "snapshot", "-o", "x.jelly")
     container = (repository / "x.jelly").read_bytes()
@@ -288,6 +289,7 @@ def test_a_timeline_is_cut_where_a_page_could_not_bear_it(repository: Path, monk
     assert (len(found["rows"]), found["left_out"]) == (1, 2)
 
 
+@pytest.mark.slow
 def test_refusals(repository: Path) -> None:
     jelly(repository, "snapshot", "-o", "x.jelly")
     data = (repository / "x.jelly").read_bytes()

@@ -286,6 +286,7 @@ def jelly(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path) -> None:
     repo = base(tmp_path / "repo")
     repo.write("leak.py", LEAK)

@@ -48,6 +48,7 @@ def beside(work: Callable[[int], None], rounds: int) -> tuple[threading.Thread, 
     return thread, failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history", ["head", "full"])
 def test_captures_beside_git(tmp_path: Path, history: str) -> None:
     """Each `git commit` may begin a gc, and training begins right after: 18 of 30 captures failed."""

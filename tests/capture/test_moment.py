@@ -96,6 +96,7 @@ def test_edited_while_it_trains(code: Path, tmp_path: Path) -> None:
     assert found.untracked == (b"train.py",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["save", "import"])
 def test_edited_before_it_was_captured(code: Path, tmp_path: Path, at: str) -> None:
     """The capture came later than the edit: at the first save, or as the adapter was imported late."""
@@ -231,6 +232,7 @@ def test_strict_refuses_what_was_left_out(code: Path) -> None:
 # -- where nothing is begun --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_only_in_a_program_on_the_first_rank(code: Path, tmp_path: Path) -> None:
     body = HEAD + BEGUN
     assert run(code, body) == ("True\n", "")
@@ -298,12 +300,14 @@ def test_workers_of_a_data_loader(code: Path) -> None:
 SLOW = "import time\nfrom jellyformat import snapshots\nsnapshots.snapshot = lambda **options: time.sleep(600)\n"
 
 
+@pytest.mark.slow
 def test_it_does_not_outlive_the_program(code: Path) -> None:
     assert run(code, SLOW + HEAD + BEGUN) == ("True\n", "")
     for _ in range(5):  # it is at work as the interpreter ends
         assert run(code, HEAD) == ("", "")
 
 
+@pytest.mark.slow
 def test_a_fork_while_it_is_at_work(code: Path, tmp_path: Path) -> None:
     """The child neither waits for a thread that it does not have, nor for the lock of a module that was imported."""
     body = (
@@ -354,6 +358,7 @@ def test_a_command_afterwards_is_shown_as_such(code: Path, tmp_path: Path) -> No
 # -- a capture that takes long -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_save_waits_for_a_while_only(code: Path, tmp_path: Path) -> None:
     """The checkpoint is saved without, and it is said why; a later one has the snapshot, of the moment of the first."""
     for number in range(4000):
@@ -377,6 +382,7 @@ def test_a_save_waits_for_a_while_only(code: Path, tmp_path: Path) -> None:
     assert b"later.py" not in untracked
 
 
+@pytest.mark.slow
 def test_what_takes_so_long_is_said(code: Path) -> None:
     for number in range(2000):
         (code / f"{number}.txt").write_text(f"{number}\n")

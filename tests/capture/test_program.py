@@ -118,6 +118,7 @@ def test_a_program_in_no_repository(code: Path, elsewhere: Path) -> None:
     assert "--repo" not in said
 
 
+@pytest.mark.slow
 def test_one_that_is_named_goes_first(tmp_path: Path, elsewhere: Path) -> None:
     one, two = make(tmp_path / "one", "train.py"), make(tmp_path / "two", "train.py")
     (one / "named.py").write_text(SAVE.replace("sys.argv[1]", f"sys.argv[1], repo={str(one)!r}"))
@@ -181,6 +182,7 @@ def test_a_console_script_that_is_installed(tmp_path: Path, code: Path) -> None:
     assert is_of(tmp_path / "x.pkl", code)
 
 
+@pytest.mark.slow
 def test_a_console_script_of_an_editable_install(tmp_path: Path, elsewhere: Path) -> None:
     programs, packages = installed(tmp_path)
     code = make(tmp_path / "code", "trainer/cli.py", CLI)
@@ -189,6 +191,7 @@ def test_a_console_script_of_an_editable_install(tmp_path: Path, elsewhere: Path
     assert is_of(elsewhere / "x.pkl", code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["cProfile", "pdb", "trace"])
 def test_a_script_that_a_module_of_python_runs(launcher: str, code: Path, elsewhere: Path) -> None:
     options = {
@@ -200,6 +203,7 @@ def test_a_script_that_a_module_of_python_runs(launcher: str, code: Path, elsewh
     assert is_of(elsewhere / "x.pkl", code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "launcher",
     [
@@ -231,6 +235,7 @@ def test_a_prompt_takes_no_file_that_calls(code: Path, elsewhere: Path) -> None:
     assert "there is no git repository" in said
 
 
+@pytest.mark.slow
 def test_a_spawned_process(tmp_path: Path, elsewhere: Path) -> None:
     text = (
         "import multiprocessing, sys, jellyformat_pickle\n"
@@ -339,6 +344,7 @@ ODD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ODD)
 def test_odd_command_lines(line: str, code: Path, elsewhere: Path) -> None:
     (code / "odd.py").write_text(f"import pathlib, sys\n{line}\nimport jellyformat_pickle as p\np.dump([1], 'x.pkl')\n")
@@ -349,6 +355,7 @@ def test_odd_command_lines(line: str, code: Path, elsewhere: Path) -> None:
         assert jellyformat.show(elsewhere / "x.pkl").argv == expected
 
 
+@pytest.mark.slow
 def test_an_empty_capture_is_said(tmp_path: Path, elsewhere: Path) -> None:
     root = tmp_path / "empty"
     root.mkdir()

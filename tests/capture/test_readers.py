@@ -73,6 +73,7 @@ def info(given_entries: Iterable[tuple[bytes, tuple[int, tuple[int, ...]]]], len
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("object_format", FORMATS)
 @pytest.mark.parametrize("version", [2, 4])
 @examples(30)
@@ -115,6 +116,7 @@ stamps = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 10**9 - 1))
 numbers = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("object_format", FORMATS)
 @examples(40)
 @given(
@@ -177,6 +179,7 @@ configurations = st.lists(st.one_of(sections, lines_of_values, lines_of_values),
 
 
 # found by many more examples than these
+@pytest.mark.slow
 @example(lines=["key # comment"], line_end="\n", mark=False, last=True)
 @example(lines=["key = a\\", "key = \\\n"], line_end="\n", mark=False, last=False)
 @example(lines=["key = a\\"], line_end="\n", mark=False, last=False)
@@ -204,6 +207,7 @@ def test_configuration(
     assert list(parse_config(text)) == expected
 
 
+@pytest.mark.slow
 @examples(60)
 @given(
     values=st.lists(
@@ -337,6 +341,7 @@ def test_packs(
     assert {oid: found.read(oid) for oid in expected} == expected
 
 
+@pytest.mark.slow
 @examples(400)
 @given(
     base=st.binary(max_size=400),
@@ -355,6 +360,7 @@ components = st.sampled_from(["a", "b", "ab", "ä", "x(y)&z", "1", "deep", "-", 
 ref_names = st.lists(components, min_size=1, max_size=4).map("/".join)
 
 
+@pytest.mark.slow
 @examples(25)
 @given(
     loose=st.dictionaries(ref_names, st.integers(0, 2), max_size=8),
@@ -410,6 +416,7 @@ conversions = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     files=st.lists(st.tuples(texts_of_files, texts_of_files, st.booleans(), conversions), min_size=1, max_size=20),

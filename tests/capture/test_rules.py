@@ -128,6 +128,7 @@ def shown(value: AttributeValue) -> bytes:
     return {True: b"set", False: b"unset", None: b"unspecified"}[value]
 
 
+@pytest.mark.slow
 @fast
 @given(top=st.lists(attribute_lines, max_size=4), inner=st.lists(attribute_lines, max_size=3), info=attribute_lines)
 def test_attributes(tmp_path_factory: pytest.TempPathFactory, top: list[str], inner: list[str], info: str) -> None:

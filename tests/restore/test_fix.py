@@ -204,6 +204,7 @@ def test_new_repository_that_was_not_finished(tmp_path: Path) -> None:
     assert sorted(place.iterdir()) == sorted([young, other, used])
 
 
+@pytest.mark.slow
 def test_command(repo: Repo, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "jellyformat", "fix", *arguments]

@@ -240,6 +240,7 @@ def test_restore_that_was_killed_when_it_had_made_the_repository(file: Path, tmp
     assert everything(place) == before
 
 
+@pytest.mark.slow
 def test_command(file: Path, tmp_path: Path) -> None:
     place = downloads(tmp_path)
     jelly(tmp_path, "restore", str(file), "downloads")

@@ -136,6 +136,7 @@ def test_the_bound(repo: Repo) -> None:
     jellyformat.restore(repo.path.with_name("x.jelly"), repo.path, max_history=3_000_000)
 
 
+@pytest.mark.slow
 def test_the_commands(repo: Repo, tmp_path: Path) -> None:
     steps(repo, 3)
     said = jelly(tmp_path, "history", "r").stdout.decode()
@@ -199,6 +200,7 @@ def test_a_worktree_that_was_removed_leaves_no_refs(repo: Repo) -> None:
     assert repo.git("fsck", "--no-dangling") == b""
 
 
+@pytest.mark.slow
 def test_rules_of_two_worktrees(repo: Repo) -> None:
     """They share one file of rules: what one notes there stays when the other is undone, and hides nothing there."""
     repo.write("plain.txt")

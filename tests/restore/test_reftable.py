@@ -69,6 +69,7 @@ def said_of_refs(path: Path) -> dict[bytes, bytes]:
 # -- what is written ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables=st.lists(st.dictionaries(NAMES, TEXTS, max_size=8), max_size=4), merged=st.integers(0, 4))
 def test_written_and_read(
@@ -87,6 +88,7 @@ def test_written_and_read(
     assert len(again.tables) == len(tables) - min(merged, len(tables)) + 1
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables=st.lists(st.dictionaries(SHORT, TEXTS, min_size=1, max_size=8), min_size=1, max_size=3))
 @example(tables=[{b"refs/a": b"ab" * 20, b"refs/a/b": None}])
@@ -125,6 +127,7 @@ def test_git_reads_what_is_written(object_format: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @newer_git
 @pytest.mark.parametrize("name", ["reftable", "reftable_many_refs", "reftable_rebase_conflict", "reftable_sha256"])
 def test_read_as_git_does(name: str, tmp_path: Path) -> None:
@@ -179,6 +182,7 @@ def test_commits_made_since_survive_gc(tmp_path: Path) -> None:
     assert repo.git("fsck", "--no-dangling") == b""
 
 
+@pytest.mark.slow
 @newer_git
 def test_many_restores_leave_few_tables(tmp_path: Path) -> None:
     repo, file = two(tmp_path)
@@ -205,6 +209,7 @@ def test_git_at_work(tmp_path: Path) -> None:
     assert not lock.exists()
 
 
+@pytest.mark.slow
 def test_stopped_at_every_change(tmp_path: Path) -> None:
     """Killed before each of its changes, a restore is taken back by the next command; git is kept out until then."""
     repo, file = two(tmp_path)
@@ -267,6 +272,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return made
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_damaged_tables_are_refused_and_no_more(samples: list[bytes], data: st.DataObject) -> None:

@@ -91,6 +91,7 @@ def differences(one: images.Image, two: images.Image) -> list[str]:
     return [item for item in images.differences(one, two) if ".git/info/refs" not in item]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("action", ["restore", "undo", "redo", "redo at once"])
 def test_repacked_meanwhile(

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
 from gitrepo import git
 from test_story import jelly
 
@@ -16,6 +17,7 @@ def status(directory: Path) -> bytes:
     return git(directory, "status", "--porcelain=v2", "-z", "--untracked-files=all")
 
 
+@pytest.mark.slow
 def test_there_and_back(repository: Path, tmp_path: Path) -> None:
     jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
     wanted = status(repository)
@@ -50,6 +52,7 @@ def test_there_and_back(repository: Path, tmp_path: Path) -> None:
     jelly(other, "return", code=3)
 
 
+@pytest.mark.slow
 def test_a_new_repository(repository: Path, tmp_path: Path) -> None:
     git(repository, "remote", "add", "origin", "https://user:secret@example.org/x.git")
     jelly(repository, "snapshot", "-o", str(tmp_path / "x.jelly"))
@@ -82,6 +85,7 @@ def test_from_a_directory_that_goes(repository: Path, tmp_path: Path) -> None:
     assert (here / "notes.txt").read_text() == "mine\n"
 
 
+@pytest.mark.slow
 def test_what_was_and_what_is(repository: Path, tmp_path: Path) -> None:
     """Where HEAD was, where it is, how to go on, how to come back, and what the history calls the file."""
     (repository / "runs").mkdir()
@@ -103,6 +107,7 @@ def test_what_was_and_what_is(repository: Path, tmp_path: Path) -> None:
     assert f"restored from {tmp_path}/y.jelly " in jelly(repository, "history").stdout.decode()
 
 
+@pytest.mark.slow
 def test_older_commits(repository: Path, tmp_path: Path) -> None:
     """Without history it is said that older commits are not here, and the command that gets them does."""
     (tmp_path / "copies").mkdir()

@@ -53,6 +53,7 @@ def elsewhere(tmp_path: Path, text: bytes = b"other\n") -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_many_steps(repo: Repo, tmp_path: Path) -> None:
     """Back and forth over ten restores, each of another state, in steps of one and of many."""
     looks = []
@@ -582,6 +583,7 @@ def test_a_new_repository_that_somebody_else_is_at_work_in(
     assert git(place, "status", "--porcelain") == repo.git("status", "--porcelain")
 
 
+@pytest.mark.slow
 def test_ranks_that_restore_into_one_new_directory(repo: Repo, tmp_path: Path) -> None:
     """Whoever is first does it, or all of them one after another; no file is lost."""
     file = kept(repo, "x")
