@@ -26,7 +26,7 @@ from jellyformat_trailer.refuse import refusal
 from test_packstream import entry, packed
 
 import jellyformat
-from jellyformat import timeline
+from jellyformat import following
 from jellyformat.capture.secrets import blank_secrets, find_secrets
 from jellyformat.cli import log
 from jellyformat.compat.packstream import PackStream
@@ -446,7 +446,7 @@ def test_log_compares_no_more_than_it_may(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "b.jelly").write_bytes(made.with_leaves({b"b.py": other}))
     shown = json.loads(CliRunner().invoke(log.command, [str(tmp_path), "--json"]).stdout)
     assert [bool(entry["changes"]) for entry in shown] == [False, True]
-    monkeypatch.setattr(timeline, "STATE_BYTES", 100)
+    monkeypatch.setattr(following, "STATE_BYTES", 100)
     said = CliRunner().invoke(log.command, [str(tmp_path), "--json"])
     assert [entry["changes"] for entry in json.loads(said.stdout)] == [None, None]
     assert "b.jelly has more code than log compares" in said.stderr

@@ -91,7 +91,7 @@ def test_examples_work(line: str, place: Path, tmp_path: Path) -> None:
             assert b"http://127.0.0.1" in process.stdout.readline() + process.stdout.readline()
             process.terminate()
             return
-        out, _ = process.communicate(answer, timeout=120)
+        out, _ = process.communicate(answer, timeout=600)
     assert process.returncode == 0, out
 
 
