@@ -166,7 +166,7 @@ class View:
 
 def is_one(paths: Sequence[str]) -> bool:
     """Whether one checkpoint is meant, not the timeline of many: a file, a URL, or a directory that is one."""
-    if len(paths) != 1 or index.is_index(Path(paths[0])):
+    if len(paths) != 1 or index.is_index(paths[0]):
         return False
     return not Path(paths[0]).is_dir() or directories.named_by(Path(paths[0])) is not None
 

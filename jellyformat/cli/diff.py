@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 
 import click
 
@@ -59,10 +58,12 @@ def command(
     that git uses.
     """
     paths: tuple[str, ...] = context.meta["jellyformat.paths"]
-    if is_index(Path(file)):
-        if other is None:
+    if is_index(file):
+        names = [name for name in (other, third) if name is not None]
+        if not names:
             raise click.UsageError("name one or two of the checkpoints in the index: jelly diff INDEX FILE [OTHER]")
-        file, other = named_in(file, other), None if third is None else named_in(file, third)
+        file, *rest = named_in(file, *names)
+        other = rest[0] if rest else None
     elif third is not None:
         raise click.UsageError("diff takes two files; paths stand behind --, and a third one only behind an index")
     if environment:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from pathlib import Path
 
 import click
 
@@ -18,14 +17,12 @@ _ADDRESS = re.compile(r"auto|local|[\w+.-]+://.*|[\w.\[\]:-]+:\d+")
 
 @click.command("index")
 @click.argument("paths", type=click.Path(), nargs=-1)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE.parquet", help="The index."
-)
+@click.option("-o", "--output", required=True, type=click.Path(), metavar="FILE.parquet", help="The index.")
 @click.option("--ray", metavar="[ADDRESS]", is_flag=False, flag_value="", help="The workers of a Ray cluster look.")
 @click.option("--processes", type=click.IntRange(1), metavar="N", help="So many look here: as many as processors.")
 @json_option
 @common
-def command(paths: tuple[str, ...], output: Path, ray: str | None, processes: int | None, as_json: bool) -> int:
+def command(paths: tuple[str, ...], output: str, ray: str | None, processes: int | None, as_json: bool) -> int:
     """Keep what `log` needs of many checkpoints in a file: of all in the files PATHS, and below the directories.
 
     `log`, `grep` and `diff` then take that file in place of PATHS. Where it is there already, only what has changed is
