@@ -268,7 +268,8 @@ def named_in(path: PathLike, *names: str) -> list[str]:
 
     Args:
         path: The index, or its URL.
-        names: Of each the file, or what the id of its code or commit begins with; of several, the newest is meant.
+        names: Of each the file, as the index or the current directory names it, or what the id of its code or commit
+            begins with; of several, the newest is meant.
 
     Raises:
         NoSnapshot: there is no such checkpoint.
@@ -290,6 +291,9 @@ def named_in(path: PathLike, *names: str) -> list[str]:
 
 def _named(rows: Sequence[Row], name: str) -> Row | None:
     found = [row for row in rows if row.file == name]
+    if not found and os.path.lexists(name):
+        place = os.path.abspath(name)  # noqa: PTH100  (links are not followed, as when it was indexed)
+        found = [row for row in rows if "://" not in row.file and os.path.abspath(row.file) == place]  # noqa: PTH100
     if not found and len(name) >= _LEAST_DIGITS:
         begins = name.lower()
         found = [row for row in rows if row.snapshot_id.startswith(begins) or (row.commit or "").startswith(begins)]

@@ -68,7 +68,7 @@ def _say_nothing(count: int) -> None:
 def _told(made: Indexed) -> str:
     more = [f"{plural(made.read, 'file')} read", f"{made.unchanged} unchanged"]
     more += [f"{plural(made.without, 'file')} without a snapshot"] if made.without else []
-    more += [f"{plural(made.gone, 'checkpoint')} gone"] if made.gone else []
+    more += [f"{plural(made.gone, 'checkpoint')} not in it any more"] if made.gone else []
     more += [f"{len(made.unreadable)} could not be read"] if made.unreadable else []
     return f"{safe_name(made.file)}: {plural(made.checkpoints, 'checkpoint')} ({', '.join(more)})"
 

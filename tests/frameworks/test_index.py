@@ -156,7 +156,7 @@ def test_queries(runs: Path) -> None:
     assert set(pq.read_schema("runs.parquet").names) <= page_columns
 
 
-def test_grep_and_diff(runs: Path) -> None:
+def test_grep_and_diff(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index_paths([runs], "all.parquet")
     assert jellyformat.grep("hidden = ", "all.parquet") == jellyformat.grep("hidden = ", runs)
     said = run("diff", "all.parquet", "runs/run-0/epoch-0.pkl", "runs/run-2/epoch-3.pkl", "--", "model.py")
@@ -164,6 +164,13 @@ def test_grep_and_diff(runs: Path) -> None:
     code = jellyformat.show("runs/run-2/epoch-3.pkl").snapshot_id
     assert run("diff", "all.parquet", "runs/run-0/epoch-0.pkl", code[:12], "--", "model.py") == said
     assert "no checkpoint ffff" in run("diff", "all.parquet", "ffff", code=3)
+    assert run("diff", "all.parquet", "./runs/run-0/epoch-0.pkl", code[:12], "--", "model.py") == said
+    assert run("diff", "all.parquet", code[:12], "code", "--", "model.py") == ""  # the directory is as it was taken
+    assert "-hidden = 1\n" in run("diff", "all.parquet", "runs/run-0/epoch-0.pkl", "code", "--", "model.py")
+    monkeypatch.chdir("runs")
+    names = ("run-0/epoch-0.pkl", str(Path("run-2/epoch-3.pkl").absolute()))
+    assert run("diff", "../all.parquet", *names, "--", "model.py") == said
+    monkeypatch.chdir("..")
     run("diff", "all.parquet", code=2)
     run("diff", "runs/run-0/epoch-0.pkl", "runs/run-0/epoch-1.pkl", "runs/run-0/epoch-2.pkl", code=2)
 
