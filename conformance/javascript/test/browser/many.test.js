@@ -240,10 +240,11 @@ test('twenty thousand checkpoints, and labels that nobody can draw', async () =>
     commit: '1'.repeat(40), subject: 's', dirty: false, uncommitted: 0, labels: { loss: String(1 / (i + 1)), step: String(i), odd: ['NaN', '1e999', '-1e308', '', '0x10', '1_000'][i % 6], [`only ${i}`]: 'x' },
     more_labels: 0, note: null, run: i % 2 ? { id: String(i % 50).padStart(32, '0'), sequence: i } : null, edited: 0, since: null, edits: [], more_edits: 0, damaged: null,
   }));
+  let shown = rows;
   const server = createServer((request, response) => {
     const isPage = request.url === '/';
     response.setHeader('Content-Type', isPage ? 'text/html' : 'application/json');
-    response.end(isPage ? readFileSync(PAGE) : JSON.stringify({ one: false, name: 'many', rows, numbers: rows.map((_, i) => i), left_out: 7, without: 0 }));
+    response.end(isPage ? readFileSync(PAGE) : JSON.stringify({ one: false, name: 'many', rows: shown, numbers: shown.map((_, i) => i), left_out: 7, without: 0 }));
   });
   await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
   try {
@@ -265,6 +266,17 @@ test('twenty thousand checkpoints, and labels that nobody can draw', async () =>
       assert.ok(!/NaN|Infinity/.test(await page.innerHTML('.drawing')));
       await page.click('.plot input[type=checkbox]');
       assert.match(await page.textContent('.drawing'), /Nothing to draw/);
+      // two runs of ten, each of one snapshot: in order; over time, what stands below is told apart
+      assert.equal(await page.inputValue('.plot select:nth-child(2)'), 'time');
+      shown = rows.slice(0, 20).map((row, i) => ({ ...row, time: 1_800_000_000 + (i < 10 ? 0 : 25) }));
+      await page.reload();
+      await page.waitForSelector('.drawing circle');
+      assert.equal(await page.inputValue('.plot select:nth-child(2)'), 'order');
+      assert.equal(new Set(await page.$$eval('.drawing circle', (list) => list.map((it) => it.getAttribute('cx')))).size, 20);
+      await page.selectOption('.plot select:nth-child(2)', 'time');
+      const times = await page.$$eval('.drawing text', (list) => list.map((it) => it.textContent).filter((it) => it.includes(':')));
+      assert.ok(times.length > 1);
+      assert.equal(new Set(times).size, times.length);
       assert.deepEqual(seen.complaints.filter((it) => !it.includes('favicon')), []);
     });
   } finally {
