@@ -25,9 +25,10 @@ _ADDRESS = re.compile(r"auto|local|[\w+.-]+://.*|[\w.\[\]:-]+:\d+")
 def command(paths: tuple[str, ...], output: str, ray: str | None, processes: int | None, as_json: bool) -> int:
     """Keep what `log` needs of many checkpoints in a file: of all in the files PATHS, and below the directories.
 
-    `log`, `grep` and `diff` then take that file in place of PATHS. Where it is there already, only what has changed is
-    read again. A path may be the URL of a file, or what the names of files in a store begin with: s3://bucket/runs.
-    DuckDB and all that reads Parquet can ask it more. Needs pyarrow: pip install 'jellyformat[index]'.
+    `log`, `grep`, `diff` and `view` then take that file in place of PATHS. Where it is there already, only what has
+    changed is read again. A path may be the URL of a file, or what the names of files in a store begin with:
+    s3://bucket/runs. DuckDB and all that reads Parquet can ask it more. Needs pyarrow: pip install
+    'jellyformat[index]'.
 
     \b
     Which was best, of many?   jelly index runs -o runs.parquet && jelly log runs.parquet --sort val_loss -n 1
