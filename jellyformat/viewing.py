@@ -20,6 +20,7 @@ from jellyformat.gathering import Missed
 from jellyformat.hints import Hint, command
 from jellyformat.hosts import directories
 from jellyformat.hosts.open import open_container
+from jellyformat.hosts.remote import stands_for_many
 from jellyformat.selecting import Selection
 from jellyformat.timeline import LogEntry, Query, entries, with_damaged
 from jellyformat.verifier import verify
@@ -205,9 +206,16 @@ class View:
 
 
 def is_one(paths: Sequence[str]) -> bool:
-    """Whether one checkpoint is meant, not the timeline of many: a file, a URL, or a directory that is one."""
+    """Whether one checkpoint is meant, not the timeline of many: a file, its URL, or a directory that is one.
+
+    Raises:
+        NoFile: there is nothing behind a URL.
+        SystemFailure: it cannot be asked for.
+    """
     if len(paths) != 1 or index.is_index(paths[0]):
         return False
+    if "://" in paths[0] and not Path(paths[0]).exists():
+        return not stands_for_many(paths[0])
     return not Path(paths[0]).is_dir() or directories.named_by(Path(paths[0])) is not None
 
 

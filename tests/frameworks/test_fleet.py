@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -182,8 +183,9 @@ def test_an_index_in_a_bucket(runs: Path, stored: str, bucket: list[tuple[str, i
     pair = (f"{stored}/run-0/epoch-0.pkl", f"{stored}/run-1/epoch-5.safetensors")
     done = CliRunner().invoke(cli, ("diff", place, *pair))
     assert "-lr = 0" in done.output, done.exception
-    assert viewing.is_one([pair[0]])
-    assert not viewing.is_one([place])
+    assert [viewing.is_one([path]) for path in (pair[0], place, stored, f"{stored}/")] == [True, False, False, False]
+    shown = json.loads(viewing.view_many([stored]).listing())
+    assert [row["digest"] for row in shown["rows"]] == [entry[1] for entry in said(stored)]
     assert len(said("s3://checkpoints/named.parquet")) == 12
     assert "is an index itself" in str(CliRunner().invoke(cli, ("index", place, "-o", "x.parquet")).exception)
     assert "is a URL" in str(CliRunner().invoke(cli, ("index", "runs", "-o", place)).exception)
