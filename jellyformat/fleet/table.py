@@ -187,9 +187,16 @@ def rows_of(batch: pyarrow.RecordBatch, shared: Shared) -> list[Row]:
     Raises:
         ValueError: one is not as `table_of` makes them.
     """
+    _check_counts(batch)
     columns = {name: column.to_pylist() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
     names = list(columns)
     return [_row(dict(zip(names, values, strict=True)), shared) for values in zip(*columns.values(), strict=True)]
+
+
+def _check_counts(batch: pyarrow.RecordBatch) -> None:
+    """Raises ValueError where a count is missing: by columns, for there are many, whose type says the rest."""
+    if any(batch.column(name).null_count for name in _COUNTS):
+        raise ValueError("a count is missing")
 
 
 def _row(values: dict[str, Any], shared: Shared) -> Row:
@@ -218,7 +225,7 @@ def _row(values: dict[str, Any], shared: Shared) -> Row:
         raise ValueError(error.message) from error
     plain: dict[str, Any] = {name: _text(values[name]) for name in _TEXTS}
     plain |= {name: None if values[name] is None else _text(values[name]) for name in _OPTIONAL}
-    plain |= {name: _count(values[name]) for name in _COUNTS}
+    plain |= {name: values[name] for name in _COUNTS}
     commit = values["commit"]
     size = values["file_size"]
     return Row(

@@ -104,9 +104,8 @@ def any_ref(self: Any, text: bytes) -> bytes:
     return bytes.fromhex(text.decode())
 
 
-def any_count(value: Any) -> Any:
-    """A number that may be missing."""
-    return value
+def any_counts(batch: Any) -> None:
+    """Numbers that may be missing."""
 
 
 PLANTS: dict[str, tuple[Any, str, Callable[..., Any] | object]] = {
@@ -126,7 +125,7 @@ PLANTS: dict[str, tuple[Any, str, Callable[..., Any] | object]] = {
     "legacy": (jellyml._Converter, "_read", lambda self, oid, kind: self._pack.read(oid)[1]),
     "restore": (Changer, "_make", forgetful),
     "repository": (Repository, "_oid", any_ref),
-    "index": (table, "_count", any_count),
+    "index": (table, "_check_counts", any_counts),
 }
 
 
