@@ -131,7 +131,9 @@ def index_paths(
             report(work.read + work.unchanged)
         rows = _compared(work, known, run, elsewhere)
     gone = sum(name not in work.rows for name in known)
-    index.write(target, Index(rows, directory, work.rest, work.hosts))
+    new = Index(rows, directory, work.rest, work.hosts)
+    if new != old:
+        index.write(target, new)
     return Indexed(target, len(rows), work.read, work.unchanged, gone, work.without, tuple(work.unreadable))
 
 

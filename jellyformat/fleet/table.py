@@ -31,6 +31,8 @@ _COUNTS = (
     "container_bytes", "state_bytes", "staged", "unstaged", "untracked", "conflicted", "omitted", "files", "size",
     "history", "time",
 )  # fmt: skip
+_SAID_TWICE = ("created", "branch", "dirty")
+"""For who asks the table alone: they follow from others. For a time, pyarrow would load all of pandas."""
 _STAMP = ("size", "mtime_ns", "ctime_ns", "inode", "etag")
 _CLAIM = ("state", "key_type", "fingerprint", "detail")
 _CALENDAR = 253_402_300_800
@@ -188,8 +190,8 @@ def rows_of(batch: pyarrow.RecordBatch, shared: Shared) -> list[Row]:
         ValueError: one is not as `table_of` makes them.
     """
     _check_counts(batch)
-    columns = {name: column.to_pylist() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    names = list(columns)
+    names = [name for name in batch.schema.names if name not in _SAID_TWICE]
+    columns = {name: batch.column(name).to_pylist() for name in names}
     return [_row(dict(zip(names, values, strict=True)), shared) for values in zip(*columns.values(), strict=True)]
 
 

@@ -116,11 +116,10 @@ def store(files: Path) -> Iterator[Callable[[], tuple[int, int]]]:
         AWS_SECRET_ACCESS_KEY="testing",
         AWS_DEFAULT_REGION="us-east-1",
     )
-    import fsspec
-
-    filesystem = fsspec.filesystem("s3")
-    filesystem.mkdir("checkpoints")
-    filesystem.put(str(files), "checkpoints/runs", recursive=True)
+    backend = import_module("moto.s3.models").s3_backends["123456789012"]["aws"]  # by requests it takes minutes
+    backend.create_bucket("checkpoints", "us-east-1")
+    for file in sorted(files.rglob("*.pkl")):
+        backend.put_object("checkpoints", f"runs/{file.relative_to(files)}", file.read_bytes())
 
     def asked() -> tuple[int, int]:
         counts = len(sent), sum(sent)

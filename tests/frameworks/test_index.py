@@ -220,6 +220,19 @@ def test_a_sidecar_that_changes_is_read_again(runs: Path) -> None:
     assert entries("all.parquet") == entries(runs)
 
 
+def test_an_index_that_stays_the_same_is_not_written(runs: Path) -> None:
+    """Nor is one that has nothing; what is not one any more by its names is."""
+    (runs / "empty").mkdir()
+    for paths, count in (([runs], 12), ([runs / "empty"], 0)):
+        index_paths(paths, "all.parquet")
+        os.utime("all.parquet", (OLD, OLD))
+        assert index_paths(paths, "all.parquet").checkpoints == count
+        assert os.stat("all.parquet").st_mtime == OLD
+    (runs / "empty" / "x.txt").write_text("nothing")
+    index_paths([runs / "empty"], "all.parquet")
+    assert os.stat("all.parquet").st_mtime != OLD
+
+
 def test_a_file_that_changed_just_now_is_read_again(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may change again within the same tick of the clock, and be as long."""
     index_paths([runs], "all.parquet")
