@@ -63,14 +63,14 @@ class Cluster:
     head: int
 
     def worked(self) -> float:
-        """Seconds that the processors have worked for it, so far as its processes are alive."""
+        """Seconds that the processors have worked for it; for workers that ended, too."""
         psutil = import_module("psutil")
         head = psutil.Process(self.head)
         found = 0.0
         for process in (head, *head.children(recursive=True)):
             with suppress(psutil.Error):
                 times = process.cpu_times()
-                found += times.user + times.system
+                found += times.user + times.system + times.children_user + times.children_system
         return found
 
 

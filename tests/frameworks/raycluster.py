@@ -33,8 +33,8 @@ def on_this_machine(home: Path) -> Iterator[tuple[dict[str, str], int]]:
     """
     short = tempfile.mkdtemp(prefix="ray")  # the names of its sockets may not be long
     variables = {**os.environ, "HOME": str(home), "RAY_TMPDIR": short, **RAY}
-    names = ("port", "runtime-env-agent-port")
-    options = [f"--{name}={port}" for name, port in zip(names, free_ports(2), strict=True)]
+    port, other = free_ports(2)
+    options = ["--node-ip-address=127.0.0.1", f"--port={port}", f"--runtime-env-agent-port={other}"]
     ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--num-cpus=2", "--block", *options]
     head = subprocess.Popen(
         [*ray, "--include-dashboard=false"],
@@ -50,7 +50,7 @@ def on_this_machine(home: Path) -> Iterator[tuple[dict[str, str], int]]:
             assert said[-1], "".join(said)
         started.set()
         threading.Thread(target=head.stdout.read, daemon=True).start()
-        yield variables, head.pid
+        yield {**variables, "RAY_ADDRESS": f"127.0.0.1:{port}"}, head.pid  # there may be others on this machine
     finally:
         started.set()
         head.terminate()
