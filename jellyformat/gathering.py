@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -188,8 +188,8 @@ def ordered(found: list[Found]) -> list[Found]:
 
 def _items(paths: Iterable[PathLike], missed: Missed, opened: ExitStack, current: bool) -> Iterator[Found]:
     for path in paths:
-        if index.is_index(Path(path)):
-            for row in index.read(Path(path)).here():
+        if index.is_index(path):
+            for row in index.read(path).here():
                 yield from _indexed(row, missed, opened, current)
         else:
             yield from _looked(spots([path], missed.damaged), missed, opened)
@@ -263,30 +263,38 @@ def once(entries: list[Found]) -> list[Found]:
     return list(found.values())
 
 
-def named_in(path: PathLike, name: str) -> str:
-    """The file of a checkpoint that an index names.
+def named_in(path: PathLike, *names: str) -> list[str]:
+    """The files of checkpoints that an index names.
 
     Args:
-        path: The index.
-        name: The file, or what the id of its code or commit begins with; of several, the newest is meant.
+        path: The index, or its URL.
+        names: Of each the file, as the index or the current directory names it, or what the id of its code or commit
+            begins with; of several, the newest is meant.
 
     Raises:
         NoSnapshot: there is no such checkpoint.
         BadHost: the index is not sound.
         SystemFailure: the file has changed since it was indexed.
     """
-    rows = index.read(Path(path)).here()
+    rows = index.read(path).here()
+    found = []
+    for name in names:
+        row = _named(rows, name)
+        if row is None:
+            raise NoSnapshot(
+                f"{path} has no checkpoint {name}", hint=Hint("what it has is shown by: ", command("log", str(path)))
+            )
+        with Found(row.file, row, is_indexed=True).opened():
+            found.append(row.file)
+    return found
+
+
+def _named(rows: Sequence[Row], name: str) -> Row | None:
     found = [row for row in rows if row.file == name]
+    if not found and os.path.lexists(name):
+        place = os.path.abspath(name)  # noqa: PTH100  (links are not followed, as when it was indexed)
+        found = [row for row in rows if "://" not in row.file and os.path.abspath(row.file) == place]  # noqa: PTH100
     if not found and len(name) >= _LEAST_DIGITS:
-        found = [
-            row
-            for row in rows
-            if row.snapshot_id.startswith(name.lower()) or (row.commit or "").startswith(name.lower())
-        ]
-    if not found:
-        raise NoSnapshot(
-            f"{path} has no checkpoint {name}", hint=Hint("what it has is shown by: ", command("log", str(path)))
-        )
-    row = max(found, key=lambda row: row.time)
-    with Found(row.file, row, is_indexed=True).opened():
-        return row.file
+        begins = name.lower()
+        found = [row for row in rows if row.snapshot_id.startswith(begins) or (row.commit or "").startswith(begins)]
+    return max(found, key=lambda row: row.time, default=None)

@@ -106,13 +106,15 @@ def index_paths(
         NoFile: there is no such file.
         RefusedExists: ``output`` is there, and is no index.
         BadHost: the index that is there is not sound.
-        Usage: pyarrow, ray or fsspec is not installed.
+        Usage: pyarrow, ray or fsspec is not installed, or ``output`` is a URL.
         SystemFailure: the system failed; the index that was there is as it was.
     """
     table.library()
+    if "://" in str(output):
+        raise Usage(f"{output} is a URL, and an index is written to a disk", hint="copy it to the store afterwards")
     target = Path(output)
     index.check_replaceable(target)
-    there = [path for path in paths if "://" not in str(path) and index.is_index(Path(path))]
+    there = [path for path in paths if index.is_index(path)]
     if there:
         raise Usage(f"{there[0]} is an index itself", hint="name the directories that it was made of")
     directory = str(Path.cwd())
@@ -129,7 +131,9 @@ def index_paths(
             report(work.read + work.unchanged)
         rows = _compared(work, known, run, elsewhere)
     gone = sum(name not in work.rows for name in known)
-    index.write(target, Index(rows, directory, work.rest, work.hosts))
+    new = Index(rows, directory, work.rest, work.hosts)
+    if new != old:
+        index.write(target, new)
     return Indexed(target, len(rows), work.read, work.unchanged, gone, work.without, tuple(work.unreadable))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from jellyformat.gathering import Missed
 from jellyformat.hints import Hint, command
 from jellyformat.hosts import directories
 from jellyformat.hosts.open import open_container
+from jellyformat.hosts.remote import stands_for_many
 from jellyformat.selecting import Selection
 from jellyformat.timeline import LogEntry, Query, entries, with_damaged
 from jellyformat.verifier import verify
@@ -27,6 +30,7 @@ MOST_BYTES = 64 << 20
 """Of the timeline, as it goes to the page."""
 _LABELS = 100
 _EDITS = 20
+_CLAIMS = 5
 _TEXT = 300
 """Of one checkpoint, and characters of each text of it."""
 _OPEN = 8
@@ -92,7 +96,7 @@ class _Checkpoint:
                 box.close()
                 raise SystemFailure(
                     f"{self.file} has another snapshot than when this page was opened",
-                    hint="nothing was changed; end view and start it again",
+                    hint="nothing was changed; load the table again, or start view again",
                 )
             self._digest = box.digest
             self._box, self._source = box, Window(box.source, 0, box.header.total_length)
@@ -107,23 +111,60 @@ def _size(file: str) -> int | None:
         return None
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """What there is.
+
+    Attributes:
+        said: What the page is told.
+        files: The checkpoints: the name of each, and the digest that it had when it was looked at.
+    """
+
+    said: dict[str, object]
+    files: Sequence[tuple[str, str | None]]
+
+
 class View:
     """What is shown. Containers are read when the page asks for them; several threads may ask at once.
 
+    A checkpoint keeps its number as long as it is the same container, for all pages that are open: one that was
+    replaced has another.
+
     Args:
-        files: The checkpoints by number: the name of each, and the digest that it had when it was listed.
-        listing: What there is, as JSON for the page.
+        look: Finds what there is. It is asked now, and each time the page is loaded again.
+
+    Raises:
+        What ``look`` raises.
     """
 
-    def __init__(self, files: Sequence[tuple[str, str | None]], listing: dict[str, object]) -> None:
-        self._checkpoints = [_Checkpoint(file, digest) for file, digest in files]
-        self._listing = json.dumps(listing).encode()
+    def __init__(self, look: Callable[[], _Listed]) -> None:
+        self._look = look
+        self._looking = threading.Lock()
+        self._checkpoints: list[_Checkpoint] = []
+        self._numbers: dict[tuple[str, str | None], int] = {}
         self._lock = threading.Lock()
         self._open: OrderedDict[int, _Checkpoint] = OrderedDict()
+        self._first: bytes | None = self._numbered(look())
 
     def listing(self) -> bytes:
-        """What there is, as JSON."""
-        return self._listing
+        """What there is, as JSON: at first what was found when this was made, then what is found now."""
+        with self._looking:
+            first, self._first = self._first, None
+            if first is not None:
+                return first
+            try:
+                return self._numbered(self._look())
+            except JellyError as error:
+                return json.dumps({"one": False, "name": "", "rows": [], "error": error.to_json()}).encode()
+
+    def _numbered(self, found: _Listed) -> bytes:
+        numbers = []
+        for file, digest in found.files:
+            number = self._numbers.setdefault((file, digest), len(self._checkpoints))
+            if number == len(self._checkpoints):
+                self._checkpoints.append(_Checkpoint(file, digest))
+            numbers.append(number)
+        return json.dumps({**found.said, "numbers": numbers}).encode()
 
     def about(self, number: int) -> bytes:
         """Where a checkpoint's container lies, as JSON; of one that cannot be opened the error."""
@@ -165,9 +206,16 @@ class View:
 
 
 def is_one(paths: Sequence[str]) -> bool:
-    """Whether one checkpoint is meant, not the timeline of many: a file, a URL, or a directory that is one."""
-    if len(paths) != 1 or index.is_index(Path(paths[0])):
+    """Whether one checkpoint is meant, not the timeline of many: a file, its URL, or a directory that is one.
+
+    Raises:
+        NoFile: there is nothing behind a URL.
+        SystemFailure: it cannot be asked for.
+    """
+    if len(paths) != 1 or index.is_index(paths[0]):
         return False
+    if "://" in paths[0] and not Path(paths[0]).exists():
+        return not stands_for_many(paths[0])
     return not Path(paths[0]).is_dir() or directories.named_by(Path(paths[0])) is not None
 
 
@@ -179,7 +227,7 @@ def view_one(file: str) -> View:
         FormatError: it is damaged, so that not even its manifest can be read.
         SystemFailure: it cannot be read.
     """
-    view = View([(file, None)], {"one": True})
+    view = View(lambda: _Listed({"one": True}, [(file, None)]))
     view.checkpoint(0)
     return view
 
@@ -191,6 +239,10 @@ def view_many(paths: Sequence[str]) -> View:
         NoFile: there is no such file.
         NoSnapshot: no file there carries one.
     """
+    return View(partial(_listed, paths))
+
+
+def _listed(paths: Sequence[str]) -> _Listed:
     missed = Missed()
     found = with_damaged(list(entries(paths, Query(Selection()), missed)), missed)
     rows: list[dict[str, object]] = []
@@ -207,14 +259,14 @@ def view_many(paths: Sequence[str]) -> View:
             hint=Hint("put one into a checkpoint with: ", command("embed", "FILE")),
         )
     name = " ".join(Path(path).resolve().name for path in paths)
-    listing = {
+    said = {
         "one": False,
         "name": name,
         "rows": rows,
         "left_out": len(found) - len(rows),
         "without": len(missed.without),
     }
-    return View([(entry.file, entry.digest) for entry in found[: len(rows)]], listing)
+    return _Listed(said, [(entry.file, entry.digest) for entry in found[: len(rows)]])
 
 
 def _row(entry: LogEntry) -> dict[str, object]:
@@ -246,6 +298,11 @@ def _row(entry: LogEntry) -> dict[str, object]:
             for edit in edits[:_EDITS]
         ],
         "more_edits": max(0, len(edits) - _EDITS),
+        "signatures": [
+            {"key_type": _short(item.key_type), "fingerprint": _short(item.fingerprint), "detail": _short(item.detail)}
+            for item in entry.signatures[:_CLAIMS]
+        ],
+        "more_signatures": max(0, len(entry.signatures) - _CLAIMS),
         "damaged": None if entry.damaged is None else _error(entry.damaged),
     }
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -208,7 +209,7 @@ def test_one_checkpoint(repository: Path, tmp_path: Path) -> None:
     ):  # fmt: skip
         file = str(repository / name)
         with viewing(tmp_path, file) as url:
-            assert asked(url + "checkpoints") == {"one": True}
+            assert asked(url + "checkpoints") == {"one": True, "numbers": [0]}
             about = asked(url + "0/about")
             assert (about["file"], about["host"], about["form"]) == (file, host, form)
             assert about["size"] == (repository / name).stat().st_size
@@ -264,6 +265,18 @@ def test_many_checkpoints(repository: Path, tmp_path: Path) -> None:
         jelly(repository, "embed", "runs/0.bin", "--replace", "--label", "loss=7")
         assert ask(f"{url}{number}/container")[0] == 410
         assert "another snapshot" in asked(f"{url}{number}/about")["error"]["message"]
+        # loaded again: what is new has new numbers, all others keep theirs
+        before, again = dict(zip(listing["numbers"], rows, strict=True)), asked(url + "checkpoints")
+        after = dict(zip(again["numbers"], again["rows"], strict=True))
+        (replaced,) = after.keys() - before.keys()
+        assert (after[replaced]["file"], after[replaced]["labels"]) == ("runs/0.bin", {"loss": "7"})
+        assert before.keys() - after.keys() == {number}
+        assert all(after[at]["digest"] == before[at]["digest"] for at in before.keys() & after.keys())
+        assert ask(f"{url}{replaced}/container")[0] == 200
+        shutil.move(runs, repository / "away")
+        assert asked(url + "checkpoints")["error"]["class"] == "absent.file"
+        shutil.move(repository / "away", runs)
+        assert asked(url + "checkpoints")["numbers"] == again["numbers"]
     with viewing(tmp_path, *(str(runs / f"{number}.bin") for number in range(2))) as url:
         assert len(asked(url + "checkpoints")["rows"]) == 2
 

@@ -53,16 +53,19 @@ def command(
     """The uncommitted changes in FILE (HEAD against the files on disk), or the code of FILE against OTHER.
 
     OTHER is another file with a snapshot, or a directory. Behind an index, FILE and OTHER are checkpoints that it
-    names: by their file, or by the first digits of their code or commit, as `log` shows them. Paths behind -- limit it
-    to these. git compares, where it is installed, and finds what was renamed. On a terminal it is only said that binary
-    files differ; in a file or pipe they are in the patch, and `git apply` takes it. A terminal has it through the pager
-    that git uses.
+    names: by their file, or by the first digits of their code or commit, as `log` shows them; OTHER may be a directory
+    there, too. Paths behind -- limit it to these. git compares, where it is installed, and finds what was renamed. On a
+    terminal it is only said that binary files differ; in a file or pipe they are in the patch, and `git apply` takes
+    it. A terminal has it through the pager that git uses.
     """
     paths: tuple[str, ...] = context.meta["jellyformat.paths"]
-    if is_index(Path(file)):
+    if is_index(file):
         if other is None:
             raise click.UsageError("name one or two of the checkpoints in the index: jelly diff INDEX FILE [OTHER]")
-        file, other = named_in(file, other), None if third is None else named_in(file, third)
+        if third is None or Path(third).is_dir():
+            file, other = named_in(file, other)[0], third
+        else:
+            file, other = named_in(file, other, third)
     elif third is not None:
         raise click.UsageError("diff takes two files; paths stand behind --, and a third one only behind an index")
     if environment:

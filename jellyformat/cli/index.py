@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from pathlib import Path
 
 import click
 
@@ -18,19 +17,18 @@ _ADDRESS = re.compile(r"auto|local|[\w+.-]+://.*|[\w.\[\]:-]+:\d+")
 
 @click.command("index")
 @click.argument("paths", type=click.Path(), nargs=-1)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE.parquet", help="The index."
-)
+@click.option("-o", "--output", required=True, type=click.Path(), metavar="FILE.parquet", help="The index.")
 @click.option("--ray", metavar="[ADDRESS]", is_flag=False, flag_value="", help="The workers of a Ray cluster look.")
 @click.option("--processes", type=click.IntRange(1), metavar="N", help="So many look here: as many as processors.")
 @json_option
 @common
-def command(paths: tuple[str, ...], output: Path, ray: str | None, processes: int | None, as_json: bool) -> int:
+def command(paths: tuple[str, ...], output: str, ray: str | None, processes: int | None, as_json: bool) -> int:
     """Keep what `log` needs of many checkpoints in a file: of all in the files PATHS, and below the directories.
 
-    `log`, `grep` and `diff` then take that file in place of PATHS. Where it is there already, only what has changed is
-    read again. A path may be the URL of a file, or what the names of files in a store begin with: s3://bucket/runs.
-    DuckDB and all that reads Parquet can ask it more. Needs pyarrow: pip install 'jellyformat[index]'.
+    `log`, `grep`, `diff` and `view` then take that file in place of PATHS. Where it is there already, only what has
+    changed is read again. A path may be the URL of a file, or what the names of files in a store begin with:
+    s3://bucket/runs. DuckDB and all that reads Parquet can ask it more. Needs pyarrow: pip install
+    'jellyformat[index]'.
 
     \b
     Which was best, of many?   jelly index runs -o runs.parquet && jelly log runs.parquet --sort val_loss -n 1
@@ -71,7 +69,7 @@ def _say_nothing(count: int) -> None:
 def _told(made: Indexed) -> str:
     more = [f"{plural(made.read, 'file')} read", f"{made.unchanged} unchanged"]
     more += [f"{plural(made.without, 'file')} without a snapshot"] if made.without else []
-    more += [f"{plural(made.gone, 'checkpoint')} gone"] if made.gone else []
+    more += [f"{plural(made.gone, 'checkpoint')} not in it any more"] if made.gone else []
     more += [f"{len(made.unreadable)} could not be read"] if made.unreadable else []
     return f"{safe_name(made.file)}: {plural(made.checkpoints, 'checkpoint')} ({', '.join(more)})"
 

@@ -20,8 +20,9 @@ from jellyformat.viewing import is_one, view_many, view_one
 def command(paths: tuple[str, ...], port: int, no_browser: bool) -> None:
     """A checkpoint as a page in the browser: commit, files, uncommitted changes, environment. Ends with Ctrl-C.
 
-    Of a directory, or of several PATHS, the page shows all checkpoints below them as a table: sort it, filter it, plot
-    a label, and compare two of them.
+    Of a directory, an index, or several PATHS, the page shows all checkpoints as a table: sort it, filter it, plot a
+    label, and compare two of them. Keys do all of that too: ? in the page lists them. Load the page again to see what
+    is new.
 
     The page is served to this machine alone and nothing is sent elsewhere.
     """

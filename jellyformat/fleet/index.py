@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
 import struct
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import zstandard
 
@@ -22,6 +24,8 @@ from jellyformat.files.platform import bounded_memory
 from jellyformat.fleet import table
 from jellyformat.fleet.rows import Row, Stamp
 from jellyformat.hints import Hint, command, option
+from jellyformat.hosts.registry import PathLike
+from jellyformat.hosts.remote import open_url
 
 AGAIN = command("index", "DIR", option("output", "FILE.parquet"))
 _MAGIC = b"PAR1"
@@ -39,6 +43,8 @@ _MOST_ROWS = 1 << 28
 _GROUP_BYTES = 1 << 30
 _MEMORY = 4 << 30
 """Bytes that may be needed for one part of an index; more would be no part that was written here."""
+_URL_BYTES = 1 << 30
+"""Of an index behind a URL, all of which is read into memory."""
 _STORES = re.compile(r"(abfss?|adl|az|gcs|gs|hf|https?|memory|oci|oss|s3a?)://[^:]*(:\d+)?[^:]*", re.DOTALL)
 """URLs that are opened because an index names them; not those that lead through other filesystems."""
 
@@ -69,24 +75,45 @@ class Index:
         ]
 
 
-def is_index(path: Path) -> bool:
+def is_index(path: PathLike) -> bool:
     """Whether a file is an index, by its end; whether it is sound is not looked at.
 
+    A URL is asked for only where its name ends with ``.parquet``: for others, no store is to be asked once more.
+
     Raises:
+        Usage: fsspec, or what it needs for this kind of URL, is not installed.
         SystemFailure: it cannot be read.
     """
-    if not is_file(path):
+    url = _url(path)
+    if url is not None:
+        with suppress(NoFile):  # names of files may begin with it
+            if urlsplit(url).path.endswith(".parquet"):
+                with open_url(url) as source:
+                    return _is_marked(source.size, source.read_at)
         return False
-    with system_errors(path, "nothing was changed", output=False), path.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size < 12:
-            return False
-        stream.seek(size - 8)
-        length, magic = struct.unpack("<I4s", stream.read(8))
-        if magic != _MAGIC or length > min(size - 12, _FOOTER_BYTES):
-            return False
-        stream.seek(size - 8 - length)
-        return _MARK.encode() in stream.read(length)
+    if not is_file(Path(path)):
+        return False
+    with system_errors(Path(path), "nothing was changed", output=False), Path(path).open("rb") as stream:
+
+        def read_at(offset: int, length: int) -> bytes:
+            stream.seek(offset)
+            return stream.read(length)
+
+        return _is_marked(stream.seek(0, os.SEEK_END), read_at)
+
+
+def _url(path: PathLike) -> str | None:
+    """The URL that is meant; None for a path."""
+    return path if isinstance(path, str) and "://" in path and not os.path.lexists(path) else None
+
+
+def _is_marked(size: int, read_at: Callable[[int, int], bytes]) -> bool:
+    if size < 12:
+        return False
+    length, magic = struct.unpack("<I4s", read_at(size - 8, 8))
+    if magic != _MAGIC or length > min(size - 12, _FOOTER_BYTES):
+        return False
+    return _MARK.encode() in read_at(size - 8 - length, length)
 
 
 def check_replaceable(path: Path) -> None:
@@ -98,25 +125,27 @@ def check_replaceable(path: Path) -> None:
         )
 
 
-def read(path: Path) -> Index:
+def read(path: PathLike) -> Index:
     """An index.
+
+    Args:
+        path: Its path, or the URL of one of a gigabyte at most.
 
     Raises:
         NoFile: there is none.
-        Usage: pyarrow is not installed.
+        Usage: pyarrow, or what a URL needs, is not installed.
         BadHost: it is not as it is written here.
         SystemFailure: it cannot be read, or not in the memory that is there.
     """
-    if not os.path.lexists(path):
-        raise NoFile(f"{path} does not exist", hint="check the path")
+    with _content(path) as (stream, size):
+        return _read(path, stream, size)
+
+
+def _read(path: PathLike, stream: BinaryIO, size: int) -> Index:
     pa, parquet = table.library()
+    limits = {"thrift_string_size_limit": _FOOTER_BYTES, "thrift_container_size_limit": 4_000_000}
     try:
-        with (  # a few bytes can stand for any number of values
-            system_errors(path, "nothing was changed", output=False),
-            path.open("rb") as stream,
-            bounded_memory(_MEMORY + 40 * path.stat().st_size),
-        ):
-            limits = {"thrift_string_size_limit": _FOOTER_BYTES, "thrift_container_size_limit": 4_000_000}
+        with bounded_memory(_MEMORY + 40 * size):  # a few bytes can stand for any number of values
             file = parquet.ParquetFile(stream, pre_buffer=False, **limits)
             index = _check(file.metadata, file.schema_arrow)
             rows: list[Row] = []
@@ -128,6 +157,28 @@ def read(path: Path) -> Index:
         raise SystemFailure(f"{path} needs more memory than an index does", hint="nothing was changed") from error
     except (pa.ArrowException, ValueError, KeyError, TypeError, zstandard.ZstdError) as error:
         raise _bad(path, str(error)) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's own
+            raise
+        raise _bad(path, str(error)) from error
+
+
+@contextmanager
+def _content(path: PathLike) -> Iterator[tuple[BinaryIO, int]]:
+    """An index, open, and how long it is. What a store has is read at once: parts of it would be many requests."""
+    url = _url(path)
+    if url is not None:
+        with open_url(url) as source:
+            if source.size > _URL_BYTES:
+                raise SystemFailure(
+                    f"{url} is larger than an index that is read from a URL", hint="nothing was changed; copy it first"
+                )
+            yield io.BytesIO(source.read_at(0, source.size)), source.size
+        return
+    if not os.path.lexists(path):
+        raise NoFile(f"{path} does not exist", hint="check the path")
+    with system_errors(Path(path), "nothing was changed", output=False), Path(path).open("rb") as stream:
+        yield stream, os.fstat(stream.fileno()).st_size
 
 
 def _checked(row: Row) -> Row:
@@ -137,7 +188,7 @@ def _checked(row: Row) -> Row:
     return row
 
 
-def _bad(path: Path, why: str) -> BadHost:
+def _bad(path: PathLike, why: str) -> BadHost:
     return BadHost(
         f"{path} is no sound index: {why}",
         hint=Hint(

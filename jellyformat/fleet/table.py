@@ -31,6 +31,8 @@ _COUNTS = (
     "container_bytes", "state_bytes", "staged", "unstaged", "untracked", "conflicted", "omitted", "files", "size",
     "history", "time",
 )  # fmt: skip
+_SAID_TWICE = ("created", "branch", "dirty")
+"""For who asks the table alone: they follow from others. For a time, pyarrow would load all of pandas."""
 _STAMP = ("size", "mtime_ns", "ctime_ns", "inode", "etag")
 _CLAIM = ("state", "key_type", "fingerprint", "detail")
 _CALENDAR = 253_402_300_800
@@ -187,9 +189,16 @@ def rows_of(batch: pyarrow.RecordBatch, shared: Shared) -> list[Row]:
     Raises:
         ValueError: one is not as `table_of` makes them.
     """
-    columns = {name: column.to_pylist() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    names = list(columns)
+    _check_counts(batch)
+    names = [name for name in batch.schema.names if name not in _SAID_TWICE]
+    columns = {name: batch.column(name).to_pylist() for name in names}
     return [_row(dict(zip(names, values, strict=True)), shared) for values in zip(*columns.values(), strict=True)]
+
+
+def _check_counts(batch: pyarrow.RecordBatch) -> None:
+    """Raises ValueError where a count is missing: by columns, for there are many, whose type says the rest."""
+    if any(batch.column(name).null_count for name in _COUNTS):
+        raise ValueError("a count is missing")
 
 
 def _row(values: dict[str, Any], shared: Shared) -> Row:
@@ -218,7 +227,7 @@ def _row(values: dict[str, Any], shared: Shared) -> Row:
         raise ValueError(error.message) from error
     plain: dict[str, Any] = {name: _text(values[name]) for name in _TEXTS}
     plain |= {name: None if values[name] is None else _text(values[name]) for name in _OPTIONAL}
-    plain |= {name: _count(values[name]) for name in _COUNTS}
+    plain |= {name: values[name] for name in _COUNTS}
     commit = values["commit"]
     size = values["file_size"]
     return Row(

@@ -76,7 +76,9 @@ def labels_of(extensions: Extensions) -> dict[str, str]:
 
 
 def _is_key(key: str) -> bool:
-    return 1 <= len(key.encode()) <= _KEY_MOST and not any(ord(char) < 0x20 or ord(char) == 0x7F for char in key)
+    if not 1 <= len(key.encode()) <= _KEY_MOST:
+        return False
+    return key.isprintable() or not any(ord(char) < 0x20 or ord(char) == 0x7F for char in key)
 
 
 def note_of(extensions: Extensions) -> str | None:

@@ -153,6 +153,23 @@ def open_listed(file: Listed) -> RemoteSource:
         return RemoteSource(*_filesystem(file.url), file.size)
 
 
+def stands_for_many(url: str) -> bool:
+    """Whether a URL is no file, but what names of files begin with. A server of web pages has files alone.
+
+    Raises:
+        As `listed`.
+    """
+    with _asking(url):
+        filesystem, path = _filesystem(url)
+        if _is_page(url):
+            return False
+        return url.endswith("/") or filesystem.info(path).get("type") == "directory"
+
+
+def _is_page(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
+
+
 def listed(url: str) -> list[Listed]:
     """The file behind a URL; or all whose names begin with the URL and a ``/``, where that is no file.
 
@@ -165,10 +182,9 @@ def listed(url: str) -> list[Listed]:
     """
     with _asking(url):
         filesystem, path = _filesystem(url)
-        pages = url.startswith(("http://", "https://"))
-        if pages or not url.endswith("/"):
+        if _is_page(url) or not url.endswith("/"):
             about = filesystem.info(path)
-            if pages or about.get("type") != "directory":
+            if _is_page(url) or about.get("type") != "directory":
                 return [Listed(url, _checked(url, about.get("size")), _etag(about))]
         filesystem.invalidate_cache(path.rstrip("/"))  # what was listed before, while a program lives
         found = filesystem.find(path.rstrip("/") + "/", detail=True)

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/bench_fleet.py [--count 10000] [--data DIR] [--store] [--ray]
 
-Seconds are said as they pass, and as the processors were at work for it: on a busy machine these tell more.
+Seconds are said as they pass, and as the processors were at work for it: on a busy machine these tell more. The work of
+the store and of a cluster is said apart.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ from typing import Any
 import jellyformat
 from jellyformat.capture.labels import labelled
 
+sys.path.append(str(Path(__file__).parents[1] / "frameworks"))
 PER_RUN, PER_CODE = 100, 50
+BUCKET = "s3://checkpoints/runs"
 
 
 def make(top: Path, count: int) -> None:
@@ -51,15 +55,40 @@ def make(top: Path, count: int) -> None:
         file.write_bytes(embedded(content, jellyformat_trailer.ADAPTER, marked, strict=True))
 
 
-def timed(what: str, *arguments: str, **variables: str) -> None:
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster: the variables that it is found by, and the process whose children its workers are."""
+
+    variables: dict[str, str]
+    head: int
+
+    def worked(self) -> float:
+        """Seconds that the processors have worked for it; for workers that ended, too."""
+        psutil = import_module("psutil")
+        head = psutil.Process(self.head)
+        found = 0.0
+        for process in (head, *head.children(recursive=True)):
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                found += times.user + times.system + times.children_user + times.children_system
+        return found
+
+
+def timed(what: str, *arguments: str, cluster: Cluster | None = None) -> None:
     """Run a command and say how long it took."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [sys.executable, "-m", "jellyformat", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    before, start, here = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), time.process_time()
+    by_cluster = 0.0 if cluster is None else cluster.worked()
+    command = [sys.executable, "-m", "jellyformat", *arguments, *(["--ray", "auto"] if cluster else [])]
+    variables = os.environ if cluster is None else {**os.environ, **cluster.variables}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     passed, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    store = time.process_time() - here
     said = (done.stdout + done.stderr).splitlines()
-    print(f"{what}: {passed:.1f} s, processors {busy:.1f} s: {len(said)} lines, {said[-1] if said else ''}", flush=True)
+    apart = "" if cluster is None else f", the cluster's {cluster.worked() - by_cluster:.1f} s"
+    apart += f", the store's {store:.1f} s" if store > 1 else ""
+    words = f"{what}: {passed:.1f} s, processors {busy:.1f} s{apart}: {len(said)} lines, {said[-1] if said else ''}"
+    print(words, flush=True)
 
 
 @contextmanager
@@ -87,11 +116,10 @@ def store(files: Path) -> Iterator[Callable[[], tuple[int, int]]]:
         AWS_SECRET_ACCESS_KEY="testing",
         AWS_DEFAULT_REGION="us-east-1",
     )
-    import fsspec
-
-    filesystem = fsspec.filesystem("s3")
-    filesystem.mkdir("checkpoints")
-    filesystem.put(str(files), "checkpoints/runs", recursive=True)
+    backend = import_module("moto.s3.models").s3_backends["123456789012"]["aws"]  # by requests it takes minutes
+    backend.create_bucket("checkpoints", "us-east-1")
+    for file in sorted(files.rglob("*.pkl")):
+        backend.put_object("checkpoints", f"runs/{file.relative_to(files)}", file.read_bytes())
 
     def asked() -> tuple[int, int]:
         counts = len(sent), sum(sent)
@@ -122,29 +150,22 @@ def main() -> None:
         timed("log of the index", "log", "disk.parquet", "-q")
         timed("log of the files", "log", runs, "-q")
         print(f"bytes of the index: {os.stat('disk.parquet').st_size}")
-        os.environ.update(RAY_raylet_start_wait_time_s="300")  # on a busy machine
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        if options.ray:
-            timed("index by Ray", "index", runs, "-o", "ray.parquet", "--ray", "local")
-        if options.store:
-            with store(Path(runs)) as asked:
-                timed("index of the store", "index", "s3://checkpoints/runs", "-o", "store.parquet")
-                print("asked of the store: {} requests, {} bytes".format(*asked()))
-                timed(
-                    "index of the store, nothing has changed", "index", "s3://checkpoints/runs", "-o", "store.parquet"
-                )
-                print("asked of the store: {} requests, {} bytes".format(*asked()))
-                if options.ray:
-                    timed(
-                        "index of the store by Ray",
-                        "index",
-                        "s3://checkpoints/runs",
-                        "-o",
-                        "r.parquet",
-                        "--ray",
-                        "local",
-                    )
+        with ExitStack() as stack:
+            asked = stack.enter_context(store(Path(runs))) if options.store else None
+            cluster = None
+            if options.ray:  # after the store: so that its workers know of that
+                from raycluster import on_this_machine
+
+                cluster = Cluster(*stack.enter_context(on_this_machine(top)))
+                timed("index by Ray", "index", runs, "-o", "ray.parquet", cluster=cluster)
+            if asked is not None:
+                for what in ("index of the store", "index of the store, nothing has changed"):
+                    timed(what, "index", BUCKET, "-o", "store.parquet")
                     print("asked of the store: {} requests, {} bytes".format(*asked()))
+            if asked is not None and cluster is not None:
+                timed("index of the store by Ray", "index", BUCKET, "-o", "r.parquet", cluster=cluster)
+                print("asked of the store: {} requests, {} bytes".format(*asked()))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -22,9 +23,10 @@ from test_ray import cluster  # noqa: F401
 from test_remote import bucket  # noqa: F401
 
 import jellyformat
+from jellyformat import viewing
 from jellyformat.capture.labels import labelled
 from jellyformat.cli.main import cli
-from jellyformat.errors import SystemFailure
+from jellyformat.errors import BadHost, SystemFailure
 from jellyformat.gathering import named_in
 from jellyformat.hosts.registry import Listed
 from jellyformat.hosts.remote import listed
@@ -160,6 +162,40 @@ def test_grep_and_diff_of_a_bucket(runs: Path, stored: str) -> None:
         cli, ("diff", "all.parquet", f"{stored}/run-0/epoch-0.pkl", f"{stored}/run-1/epoch-5.safetensors")
     )
     assert "-lr = 0" in done.output, done.exception
+
+
+def test_an_index_in_a_bucket(runs: Path, stored: str, bucket: list[tuple[str, int]]) -> None:  # noqa: F811
+    """It is read as one on a disk: its end, and all of it once. Names that files only begin with are none."""
+    import fsspec
+
+    index_paths([stored], "all.parquet")
+    filesystem = fsspec.filesystem("s3")
+    filesystem.put_file("all.parquet", "checkpoints/all.parquet")
+    filesystem.put(str(runs), "checkpoints/named.parquet", recursive=True)
+    filesystem.invalidate_cache()
+    bucket.clear()
+    place = "s3://checkpoints/all.parquet"
+    assert said(stored, place) == said(stored, "all.parquet")
+    asked = [size for method, size in bucket if method == "GET"]
+    assert len(bucket) <= 4, bucket
+    assert sum(asked) <= 2 * Path("all.parquet").stat().st_size
+    assert jellyformat.grep("lr = 4", place) == jellyformat.grep("lr = 4", "all.parquet")
+    pair = (f"{stored}/run-0/epoch-0.pkl", f"{stored}/run-1/epoch-5.safetensors")
+    done = CliRunner().invoke(cli, ("diff", place, *pair))
+    assert "-lr = 0" in done.output, done.exception
+    assert [viewing.is_one([path]) for path in (pair[0], place, stored, f"{stored}/")] == [True, False, False, False]
+    shown = json.loads(viewing.view_many([stored]).listing())
+    assert [row["digest"] for row in shown["rows"]] == [entry[1] for entry in said(stored)]
+    assert len(said("s3://checkpoints/named.parquet")) == 12
+    assert "is an index itself" in str(CliRunner().invoke(cli, ("index", place, "-o", "x.parquet")).exception)
+    assert "is a URL" in str(CliRunner().invoke(cli, ("index", "runs", "-o", place)).exception)
+    for number in range(3):
+        filesystem.pipe_file("checkpoints/cut.parquet", Path("all.parquet").read_bytes()[number + 1 :])
+        filesystem.invalidate_cache()
+        with pytest.raises(BadHost):
+            jellyformat.log("s3://checkpoints/cut.parquet")
+    filesystem.rm(["checkpoints/all.parquet", "checkpoints/cut.parquet"])
+    filesystem.rm("checkpoints/named.parquet", recursive=True)
 
 
 def test_a_store_that_fails_is_asked_again(runs: Path, stored: str, monkeypatch: pytest.MonkeyPatch) -> None:

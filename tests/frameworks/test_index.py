@@ -156,7 +156,7 @@ def test_queries(runs: Path) -> None:
     assert set(pq.read_schema("runs.parquet").names) <= page_columns
 
 
-def test_grep_and_diff(runs: Path) -> None:
+def test_grep_and_diff(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index_paths([runs], "all.parquet")
     assert jellyformat.grep("hidden = ", "all.parquet") == jellyformat.grep("hidden = ", runs)
     said = run("diff", "all.parquet", "runs/run-0/epoch-0.pkl", "runs/run-2/epoch-3.pkl", "--", "model.py")
@@ -164,6 +164,13 @@ def test_grep_and_diff(runs: Path) -> None:
     code = jellyformat.show("runs/run-2/epoch-3.pkl").snapshot_id
     assert run("diff", "all.parquet", "runs/run-0/epoch-0.pkl", code[:12], "--", "model.py") == said
     assert "no checkpoint ffff" in run("diff", "all.parquet", "ffff", code=3)
+    assert run("diff", "all.parquet", "./runs/run-0/epoch-0.pkl", code[:12], "--", "model.py") == said
+    assert run("diff", "all.parquet", code[:12], "code", "--", "model.py") == ""  # the directory is as it was taken
+    assert "-hidden = 1\n" in run("diff", "all.parquet", "runs/run-0/epoch-0.pkl", "code", "--", "model.py")
+    monkeypatch.chdir("runs")
+    names = ("run-0/epoch-0.pkl", str(Path("run-2/epoch-3.pkl").absolute()))
+    assert run("diff", "../all.parquet", *names, "--", "model.py") == said
+    monkeypatch.chdir("..")
     run("diff", "all.parquet", code=2)
     run("diff", "runs/run-0/epoch-0.pkl", "runs/run-0/epoch-1.pkl", "runs/run-0/epoch-2.pkl", code=2)
 
@@ -211,6 +218,19 @@ def test_a_sidecar_that_changes_is_read_again(runs: Path) -> None:
     jellyformat.label("runs/run-1/epoch-3.pkl", {"val_loss": 7})
     assert index_paths([runs], "all.parquet").read == 2  # the file and what lies beside it
     assert entries("all.parquet") == entries(runs)
+
+
+def test_an_index_that_stays_the_same_is_not_written(runs: Path) -> None:
+    """Nor is one that has nothing; what is not one any more by its names is."""
+    (runs / "empty").mkdir()
+    for paths, count in (([runs], 12), ([runs / "empty"], 0)):
+        index_paths(paths, "all.parquet")
+        os.utime("all.parquet", (OLD, OLD))
+        assert index_paths(paths, "all.parquet").checkpoints == count
+        assert os.stat("all.parquet").st_mtime == OLD
+    (runs / "empty" / "x.txt").write_text("nothing")
+    index_paths([runs / "empty"], "all.parquet")
+    assert os.stat("all.parquet").st_mtime != OLD
 
 
 def test_a_file_that_changed_just_now_is_read_again(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +466,7 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
     data = file.read_bytes()
     for at in range(4, len(data) - 8, 41):
         file.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
-        with suppress(jellyformat.JellyError):
+        with suppress(BadHost):
             entries(file)
 
 

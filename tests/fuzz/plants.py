@@ -19,6 +19,7 @@ from msgpack import unpackb
 from jellyformat.checkout.journal import Changer
 from jellyformat.compat import jellyml
 from jellyformat.files.plans import Copy
+from jellyformat.fleet import table
 from jellyformat.format import diffs, msgpack, pool, records
 from jellyformat.format.source import Window
 from jellyformat.git import packs
@@ -103,6 +104,10 @@ def any_ref(self: Any, text: bytes) -> bytes:
     return bytes.fromhex(text.decode())
 
 
+def any_counts(batch: Any) -> None:
+    """Numbers that may be missing."""
+
+
 PLANTS: dict[str, tuple[Any, str, Callable[..., Any] | object]] = {
     "container": (pool.Pool, "_rebuild", unchecked_total),
     "manifest": (msgpack, "_canonical", any_msgpack),
@@ -120,6 +125,7 @@ PLANTS: dict[str, tuple[Any, str, Callable[..., Any] | object]] = {
     "legacy": (jellyml._Converter, "_read", lambda self, oid, kind: self._pack.read(oid)[1]),
     "restore": (Changer, "_make", forgetful),
     "repository": (Repository, "_oid", any_ref),
+    "index": (table, "_check_counts", any_counts),
 }
 
 

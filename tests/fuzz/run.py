@@ -135,7 +135,12 @@ def _child(given: argparse.Namespace) -> int:
         (corpus / hashlib.sha1(seed).hexdigest()).write_bytes(seed)  # as the fuzzer names them
     limits = (f"-max_total_time={given.seconds}", f"-timeout={ONE_SECONDS}", f"-rss_limit_mb={MEMORY_MB}")
     what = (f"-max_len={LONGEST}", f"-seed={given.seed}", f"-artifact_prefix={given.place}/", "-print_final_stats=1")
-    atheris.Setup([sys.argv[0], *limits, *what, str(corpus)], target)
+    dictionary: tuple[str, ...] = ()
+    if target.words:
+        words = given.place / "words"
+        words.write_text("".join('"\\x' + word.hex(" ").replace(" ", "\\x") + '"\n' for word in target.words))
+        dictionary = (f"-dict={words}",)
+    atheris.Setup([sys.argv[0], *limits, *what, *dictionary, str(corpus)], target)
     atheris.Fuzz()
     return 0
 

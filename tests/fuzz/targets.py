@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import tempfile
@@ -14,15 +15,20 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
+from unittest.mock import patch
 
 import craft
 import mending
 import plain
 import plans
+import tables
 
 import jellyformat
+from jellyformat.cli import timeline
+from jellyformat.cli.log import as_dict
 from jellyformat.compat.jellyml import convert
 from jellyformat.errors import JellyError
+from jellyformat.fleet import index
 from jellyformat.format import manifest, records
 from jellyformat.format.container import Container
 from jellyformat.format.objects import object_id
@@ -51,11 +57,13 @@ class Target:
         run: Takes bytes; raises for a fault.
         seeds: What is begun with.
         allowed: What it may raise.
+        words: What the fuzzer puts anywhere.
     """
 
     run: Callable[[bytes], object]
     seeds: Callable[[], Iterable[bytes]]
     allowed: tuple[type[BaseException], ...] = field(default=(JellyError,))
+    words: tuple[bytes, ...] = ()
 
     def __call__(self, data: bytes) -> None:
         """Run it once; what is raised beyond is a fault."""
@@ -340,6 +348,32 @@ def repository_seeds() -> Iterator[bytes]:
     yield mending.join(bytes((len(mending.FILES),)) + part for part in parts)
 
 
+# -- many checkpoints --------------------------------------------------------------------------------------------------
+
+_INDEX_BYTES = 256 << 20
+"""For a part of an index: less than the fuzzer has."""
+
+
+def check_index(data: bytes) -> None:
+    """An index, raw or from the values of its columns: what is read is written again, and shown without controls."""
+    made = data[1:] if data[:1] == b"\1" else tables.index_of(data[1:])
+    with tempfile.TemporaryDirectory(prefix="jelly-fuzz-") as name, patch.object(index, "_MEMORY", _INDEX_BYTES):
+        one, two = Path(name, "one.parquet"), Path(name, "two.parquet")
+        one.write_bytes(made)
+        found = index.read(one)
+        index.write(two, found)
+        again = index.read(two)
+        assert repr(again) == repr(found), "it is written, and read as another one"
+        entries = jellyformat.log(one)
+        assert len(entries) <= len(found.rows)
+        for line in (
+            *timeline.plain(entries, timeline.Shown()),
+            *timeline.table(entries, timeline.Shown(), colour=False),
+        ):
+            assert all(char.isprintable() or char == "\t" for char in line), f"it reaches a terminal: {line!r}"
+        json.dumps([as_dict(entry) for entry in entries])
+
+
 TARGETS: dict[str, Target] = {
     "container": Target(check_container, container_seeds),
     "manifest": Target(check_manifest, manifest_seeds),
@@ -349,6 +383,7 @@ TARGETS: dict[str, Target] = {
     "legacy": Target(check_legacy, legacy_seeds, (JellyError, zlib.error)),
     "restore": Target(check_restore, restore_seeds),
     "repository": Target(check_repository, repository_seeds),
+    "index": Target(check_index, tables.seeds, words=tables.WORDS),
 }
 
 

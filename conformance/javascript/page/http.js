@@ -9,7 +9,7 @@ export async function ask(url, options = {}) {
   } catch {
     throw new Error('the server does not answer: does jelly view still run?');
   }
-  if (answer.status === 410) throw new Error('the file is gone, or another one by now: nothing was changed; end jelly view and start it again');
+  if (answer.status === 410) throw new Error('the file is gone, or another one by now: nothing was changed; load the table again, or start jelly view again');
   if (!answer.ok) throw new Error(`the server answers ${answer.status}: does jelly view still run?`);
   return answer;
 }

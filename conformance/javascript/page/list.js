@@ -22,12 +22,13 @@ function shown(row, column) {
   return value.length > WIDEST ? `${line(value.slice(0, WIDEST))}\u2026` : line(value);
 }
 
-/** {nodes, show}: the page of the table. `found` is the server's listing. */
+/** {nodes, show}: the page of the table. `found` is the server's listing: rows, and the number of each, which it keeps. */
 export function list(found) {
-  const { rows } = found;
+  const { rows, numbers: ids } = found;
   const labels = labelsOf(rows);
   const colourOf = coloursOf(rows);
-  let columns = [...FACTS, ...labels.differing.slice(0, LABELS).map(columnOf), 'changed'];
+  const facts = rows.some(({ signatures }) => signatures?.length) ? [...FACTS, 'signed'] : FACTS;
+  let columns = [...facts, ...labels.differing.slice(0, LABELS).map(columnOf), 'changed'];
   let sort = { name: null, isDown: false };
   let numbers = rows.map((_, i) => i);
   let count = PAGE;
@@ -39,7 +40,7 @@ export function list(found) {
   const compare = el('button', { className: 'plain compare', onclick: () => go() });
 
   function go() {
-    if (chosen.length === 2) location.hash = compareAt(...[...chosen].sort((a, b) => a - b));
+    if (chosen.length === 2) location.hash = compareAt(...[...chosen].sort((a, b) => a - b).map((number) => ids[number]));
   }
 
   function choose(number) {
@@ -62,7 +63,7 @@ export function list(found) {
 
   function cell(row, number, name) {
     if (name === 'file') {
-      return el('th', { scope: 'row' }, el('a', { href: tabAt(number, 'overview'), title: shown(row, 'file') }, shown(row, 'file')),
+      return el('th', { scope: 'row' }, el('a', { href: tabAt(ids[number], 'overview'), title: shown(row, 'file') }, shown(row, 'file')),
         row.damaged ? el('div', { className: 'bad' }, inBrief(row.damaged)) : null,
         row.edited ? el('div', { className: 'amber', title: 'It may not be what ran.' }, `${plural(row.edited, 'file')} changed after the program had loaded ${row.edited === 1 ? 'it' : 'them'}`) : null);
     }
@@ -139,7 +140,7 @@ export function list(found) {
     onkeydown: (event) => event.key === 'Enter' && (filter.blur(), focus(numbers[0])),
   });
   const graph = plot({ rows, numeric: labels.numeric, colourOf, onChoose: focus });
-  const boxes = [...FACTS.slice(1), ...labels.names.slice(0, MOST_COLUMNS).map(columnOf), 'host', 'run', 'subject', 'note', 'changed'].map((name) => {
+  const boxes = [...facts.slice(1), ...labels.names.slice(0, MOST_COLUMNS).map(columnOf), 'host', 'run', 'subject', 'note', 'changed'].map((name) => {
     const box = el('input', { type: 'checkbox', checked: columns.includes(name), onchange() {
       columns = box.checked ? [...columns, name] : columns.filter((it) => it !== name);
       if (sort.name !== null && !columns.includes(sort.name)) sort = { name: null, isDown: false };
@@ -151,6 +152,7 @@ export function list(found) {
     labels.same.length ? `The same in all: ${labels.same.slice(0, 20).map(([name, value]) => `${line(name)}=${line(value)}`).join(', ')}` : null,
     found.left_out ? `${plural(found.left_out, 'checkpoint')} more than this page can show: name fewer, or use jelly log.` : null,
     found.without ? `${plural(found.without, 'file')} without a snapshot.` : null,
+    facts.includes('signed') ? 'Signed: the keys that checkpoints name, not checked here. jelly verify --signers SIGNERS FILE says whether a signature is good, and whose it is.' : null,
     labels.names.length > MOST_COLUMNS ? `${plural(labels.names.length - MOST_COLUMNS, 'label')} more than there are boxes for: filter by their names.` : null,
   ].filter(Boolean);
   order();
@@ -169,7 +171,7 @@ export function list(found) {
       use([
         { key: 'j', what: 'the next checkpoint', run: () => step(1) },
         { key: 'k', what: 'the checkpoint before', run: () => step(-1) },
-        { key: 'Enter', what: 'open it', run: () => here() !== null && (location.hash = tabAt(here(), 'overview')) },
+        { key: 'Enter', what: 'open it', run: () => here() !== null && (location.hash = tabAt(ids[here()], 'overview')) },
         { key: 'x', what: 'choose it, to compare two', run: () => here() !== null && choose(here()) },
         { key: 'c', what: 'compare the two that are chosen', run: go },
         { key: '/', also: ['t'], what: 'filter', run: () => filter.focus() },

@@ -82,7 +82,7 @@ async function many(found) {
   const back = '#';
   const apps = new Map();
   let round = 0;
-  const fileOf = (number) => found.rows[number]?.file ?? String(number);
+  const fileOf = (number) => found.rows[found.numbers.indexOf(number)]?.file ?? String(number);
   const showOne = async (route, isOver) => {
     if (apps.get('number') !== route.number) {
       waiting(`Reading ${fileName(fileOf(route.number))} \u2026`);
@@ -146,6 +146,7 @@ addEventListener('hashchange', () => showing?.(parse(location.hash)));
 
 const found = await listing();
 if (found === null) welcome();
+else if (found.error) failed(found.error, 'The table cannot be made again', null);
 else if (!found.one) await many(found);
 else {
   waiting('Reading \u2026');

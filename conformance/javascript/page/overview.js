@@ -2,9 +2,10 @@
 import { hexOf, hex } from '../src/bytes.js';
 import { explained } from './damage.js';
 import { card, el, facts, fileName, line, name, plural, size, time, visible } from './dom.js';
-import { commandLine, copied } from './shell.js';
+import { commandLine, copied, verifyCommand } from './shell.js';
 
 const MOST = 200;
+const SIGNERS = 5;
 
 // As the commands call them, and as this page's own readers do.
 const FORMS = {
@@ -92,11 +93,18 @@ function fileCard({ container, manifest, said: { signatures } }, about) {
     ['Snapshot', id(container.snapshotId)],
     ['Digest', id(hex(container.header.digest))],
     ['Signatures', signatures.length === 0 ? null : signed(signatures)],
+    ['Are they good?', signatures.length === 0 ? null : copied(verifyCommand(about.file))],
   ]));
 }
 
-/** What is said of signatures, which this page does not check. */
-export const signed = (formats) => `${plural(formats.length, 'signature')} (${[...new Set(formats)].slice(0, 5).map((it) => line(it).slice(0, 64)).join(', ')}): signed, not checked here`;
+const unreadable = (format) => (format === 'sshsig' ? 'one that cannot be read' : `one of a kind that is not known here (${line(String(format)).slice(0, 64)})`);
+
+/** What signatures say of themselves; this page does not check them. */
+export function signed(claims) {
+  const said = claims.map(({ format, key_type: type, fingerprint }) => (fingerprint === null ? unreadable(format) : `${line(type).slice(0, 64)} ${fingerprint}`));
+  const rest = new Set(said).size - SIGNERS;
+  return `${plural(claims.length, 'signature')}, not checked here: ${[...new Set(said)].slice(0, SIGNERS).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}. jelly verify --signers checks whose they are`;
+}
 
 function saidCard({ said: { labels, note, run, edited } }) {
   if (labels.length === 0 && note === null && run === null && edited.length === 0) return null;

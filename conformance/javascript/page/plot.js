@@ -60,7 +60,7 @@ function drawing({ points }, { rows, colourOf, label, over, isLog, onChoose }) {
   const said = (y) => short(isLog ? 10 ** y : y);
   const grid = ticks(low, high, 5).map((y) => [svg('line', { class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: at({ x: left, y })[1], y2: at({ x: left, y })[1] }),
     svg('text', { x: LEFT - 8, y: Number(at({ x: left, y })[1]) + 4, 'text-anchor': 'end' }, said(y))]);
-  const below = (over === 'time' ? times(left, right, 8).map((x) => [x, timeText(x).slice(0, right - left > 8 * 86_400 ? 10 : 16)]) : ticks(left, right, 8).map((x) => [x, short(x)]))
+  const below = (over === 'time' ? times(left, right, 8).map((x) => [x, timeText(x).slice(0, right - left > 8 * 86_400 ? 10 : right - left < 480 ? 19 : 16)]) : ticks(left, right, 8).map((x) => [x, short(x)]))
     .map(([x, text]) => [Number(at({ x, y: low })[0]), text]).filter(([x]) => x > 50 && x < WIDTH - 50).map(([x, text]) => svg('text', { x, y: HEIGHT - 8, 'text-anchor': 'middle' }, text));
   const runs = new Map();
   for (const point of points) {
@@ -91,6 +91,8 @@ export function plot({ rows, numeric, colourOf, onChoose }) {
   const label = el('select', { 'aria-label': 'Label', onchange: change }, numeric.map((name) => option(name, line(name))));
   label.value = first(numeric);
   const over = el('select', { 'aria-label': 'Over', onchange: change }, option('time', 'over time'), option('order', 'in order'), numeric.map((name) => option(columnOf(name), `over ${line(name)}`)));
+  // a snapshot is often taken once for a whole run: then time does not tell its checkpoints apart
+  over.value = new Set(rows.map(({ time }) => time)).size * 2 < rows.length ? 'order' : 'time';
   const log = el('input', { type: 'checkbox', onchange: change });
   const [holder, said] = [el('div', { className: 'drawing' }), el('span', { className: 'quiet', role: 'status' })];
   function draw(numbers) {

@@ -21,6 +21,9 @@ export function changeText(row) {
   return edits.slice(0, 3).map(({ change, path, counts }) => `${change} ${path} ${counts}`.trim()).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
+/** By which keys a checkpoint says to be signed; what cannot be read of a signature is said. */
+const signedText = ({ signatures = [], more_signatures: more = 0 }) => signatures.map(({ fingerprint, detail }) => fingerprint ?? detail).join(', ') + (more > 0 ? ` and ${more} more` : '');
+
 const LABEL = 'label:';
 
 /** The column of a label, whatever it is called. */
@@ -40,6 +43,7 @@ function factOf(row, name) {
     case 'commit': return row.commit == null ? (row.snapshot_id ? 'no commit' : null) : row.commit.slice(0, 10) + (row.dirty ? '+' : '');
     case 'code': return row.snapshot_id ? row.snapshot_id.slice(0, 12) : null;
     case 'run': return row.run ? row.run.id.slice(0, 8) : null;
+    case 'signed': return signedText(row) || null;
     case 'changed': return changeText(row) || null;
     default: return Object.hasOwn(MORE, name) ? row[MORE[name]] ?? null : null;
   }

@@ -43,6 +43,9 @@ const notOption = (file) => (file.startsWith('-') ? `./${file}` : file);
 /** A command line: the words as they are, `files` after them so that none is taken for an option. */
 export const commandLine = (name, file, ...more) => ['jelly', name, ...(more.some((it) => it.startsWith('-')) ? ['--'] : []), quoted(notOption(file)), ...more.map(quoted)].join(' ');
 
+/** Checks signatures by a file of those who are trusted, which only the reader has. */
+export const verifyCommand = (file) => `jelly verify --signers SIGNERS ${quoted(notOption(file))}`;
+
 /** A command with a button that copies it. */
 export function copied(text, label = 'Copy') {
   const code = el('code', { className: 'command' }, text);

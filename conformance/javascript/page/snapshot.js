@@ -3,6 +3,7 @@ import { allStates } from '../src/manifest.js';
 import { flatTrees } from '../src/summary.js';
 import { LINK, SUBMODULE, flatBudget } from '../src/objects.js';
 import { binary, hex, hexOf, utf8 } from '../src/bytes.js';
+import { claims } from '../src/signatures.js';
 
 const nothing = () => ({ entries: new Map(), directories: new Set(), whole: true });
 
@@ -89,14 +90,14 @@ export class Snapshot {
   /** What somebody says of the checkpoint: {labels: [[name, value]], note, run, edited, signatures}; what is not as SPEC has it is left out. */
   get said() {
     const { extensions } = this.manifest;
-    const [labels, note, run, edited, signatures] = ['labels', 'note', 'run', 'edited', 'signatures'].map((key) => extensions.get(key));
+    const [labels, note, run, edited] = ['labels', 'note', 'run', 'edited'].map((key) => extensions.get(key));
     const isMap = (it) => it instanceof Map;
     return {
       labels: isMap(labels) ? [...labels].filter(([, value]) => typeof value === 'string') : [],
       note: typeof note === 'string' ? note : null,
       run: isMap(run) && run.get('id') instanceof Uint8Array ? { id: hex(run.get('id')), sequence: String(run.get('sequence')) } : null,
       edited: Array.isArray(edited) ? edited.filter((it) => it instanceof Uint8Array) : [],
-      signatures: Array.isArray(signatures) ? signatures.filter(isMap).map((it) => String(it.get('format'))) : [],
+      signatures: claims(this.container),
       isBound: extensions.has('binding'),
       isBeside: extensions.has('sidecar'),
     };

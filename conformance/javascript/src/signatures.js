@@ -80,14 +80,22 @@ async function ed25519(key, value, data) {
   }
 }
 
-async function check(format, blob, message) {
-  const told = { format, key_type: null, fingerprint: null, holds: null };
-  if (format !== 'sshsig') return told;
+/** What a signature says of itself, and its parts; null for these where it cannot be read. */
+function claim(format, blob) {
+  const told = { format, key_type: null, fingerprint: null };
+  if (format !== 'sshsig') return [told, null];
   const found = blob.length > 10 && equal(blob.subarray(0, 6), MAGIC) && view(blob).getUint32(6) === 1 ? parts(blob.subarray(10), 5) : null;
   const type = found && keyType(found[0]);
-  if (!type) return { ...told, holds: false };
+  return type ? [{ ...told, key_type: type, fingerprint: `SHA256:${base64(sha256(found[0]))}` }, found] : [told, null];
+}
+
+async function check(format, blob, message) {
+  const [claimed, found] = claim(format, blob);
+  const told = { ...claimed, holds: null };
+  if (format !== 'sshsig') return told;
+  if (found === null) return { ...told, holds: false };
+  const { key_type: type } = told;
   const [key, namespace, reserved, hash, signature] = found;
-  Object.assign(told, { key_type: type, fingerprint: `SHA256:${base64(sha256(key))}` });
   const name = utf8(hash);
   if (utf8(namespace) !== NAMESPACE || !Object.hasOwn(HASHES, name ?? '')) return { ...told, holds: false };
   if (type !== KEY) return told;
@@ -96,6 +104,17 @@ async function check(format, blob, message) {
   if (point?.length !== 32 || value?.length !== 64 || utf8(algorithm) !== KEY) return { ...told, holds: false };
   const data = concat(MAGIC, framed(namespace), framed(reserved), framed(hash), framed(HASHES[name](message)));
   return { ...told, holds: await ed25519(point, value, data) };
+}
+
+const isSignature = (it) => it instanceof Map && typeof it.get('format') === 'string' && it.get('signature') instanceof Uint8Array;
+
+/**
+ * By which keys a container says that it is signed. Nothing of it is checked.
+ * @returns {{format: string|null, key_type: string|null, fingerprint: string|null}[]}
+ */
+export function claims({ manifest }) {
+  const found = manifest.extensions.get('signatures');
+  return Array.isArray(found) ? found.map((it) => claim(...(isSignature(it) ? [it.get('format'), it.get('signature')] : [null, null]))[0]) : [];
 }
 
 /**
@@ -109,7 +128,7 @@ export async function signatures(container) {
   if (!Array.isArray(found)) return [];
   const message = await signedBytes(container);
   const thin = manifest.history.prerequisites.length > 0;
-  const all = found.map((it) => (it instanceof Map && typeof it.get('format') === 'string' && it.get('signature') instanceof Uint8Array
+  const all = found.map((it) => (isSignature(it)
     ? check(it.get('format'), it.get('signature'), message) : { format: null, key_type: null, fingerprint: null, holds: false }));
   return (await Promise.all(all)).map((told) => (thin ? { ...told, holds: false } : told));
 }

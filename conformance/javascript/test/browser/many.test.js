@@ -1,6 +1,7 @@
 // A directory of checkpoints: the table, the plot, two compared; by keyboard alone.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { MARKUP, hostile } from '../hostile.js';
@@ -46,6 +47,7 @@ test('the table: sorted, filtered, plotted', async () => {
     assert.match(text, /lr = 0\.02 \u2192 0\.007|lr: 0\.02 \u2192 0\.007/);
     assert.match(text, /The same in all: same=yes/);
     assert.match(text, /1 file without a snapshot/);
+    assert.ok(!/signed/i.test(text));
     assert.ok(text.includes(MARKUP) || text.includes(MARKUP.slice(0, 60)));
     assert.ok(!/[\u202a-\u202e]/.test(text));
     await page.click('.checkpoints thead button[title="Sort by epoch"]');
@@ -127,6 +129,51 @@ test('two checkpoints are compared by keyboard alone', async () => {
   }), repo);
 });
 
+test('who says to have signed, and the table after it was loaded again', async () => {
+  const repo = await runs('again');
+  const key = join(root, 'again-key');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key]);
+  const [, fingerprint] = execFileSync('ssh-keygen', ['-lf', key], { encoding: 'utf8' }).split(' ');
+  await reference('sign', join(repo, 'runs/c.bin'), '--key', key, '-q');
+  await viewing('runs', (url) => opened(url, async (page, seen) => {
+    await page.waitForSelector('body[data-ready]');
+    const column = async () => page.$$eval('.checkpoints tbody tr', (list, at) => list.map((it) => it.children[at].textContent), 1 + (await page.$$eval('.checkpoints thead button', (list) => list.map((it) => it.textContent))).indexOf('signed'));
+    assert.deepEqual(await column(), ['', '', fingerprint, '']);
+    assert.match(await page.textContent('main'), /not checked here\. jelly verify --signers SIGNERS FILE/);
+    await page.fill('.list input[type=search]', `signed=${fingerprint}`);
+    assert.deepEqual(await files(page), ['runs/c.bin']);
+    await page.click('.checkpoints tbody a');
+    await page.waitForSelector('.of-overview');
+    const text = await page.textContent('.of-overview');
+    assert.ok(text.includes(`1 signature, not checked here: ssh-ed25519 ${fingerprint}`));
+    assert.ok(text.includes('jelly verify --signers SIGNERS runs/c.bin'));
+    const address = page.url();
+    // another one in front of it, and one that is another checkpoint by now
+    writeFileSync(join(repo, 'runs', '0.bin'), 'weights');
+    await reference('embed', join(repo, 'runs/0.bin'), '--from', join(repo, 'runs/a.bin'), '-q');
+    await reference('label', join(repo, 'runs/b.bin'), 'loss=7', '-q');
+    await page.reload();
+    await page.waitForSelector('.of-overview');
+    assert.equal(await page.textContent('h1'), 'runs/c.bin');
+    await press(page, 'u');
+    await page.waitForSelector('.checkpoints');
+    assert.deepEqual(await files(page), ['runs/0.bin', 'runs/a.bin', 'runs/b.bin', 'runs/c.bin', 'runs/d.bin']);
+    await page.click('a:text("runs/b.bin")');
+    await page.waitForSelector('.of-overview');
+    assert.match(await page.textContent('.of-overview'), /loss\s*7/);
+    await at(page, '#at:1/overview'); // as it was before
+    await page.waitForSelector('.fault');
+    assert.match(await page.textContent('.fault'), /another snapshot/);
+    assert.equal(address.split('#')[1], 'at:2/overview');
+    rmSync(join(repo, 'runs'), { recursive: true });
+    mkdirSync(join(repo, 'runs'));
+    await page.reload();
+    await page.waitForSelector('.fault');
+    assert.match(await page.textContent('.fault'), /no file there has a snapshot/);
+    assert.deepEqual(seen.complaints.filter((it) => !it.includes('410')), []);
+  }), repo);
+});
+
 test('a checkpoint that is gone or damaged, and hostile ones compared', async () => {
   const directory = join(root, 'odd');
   mkdirSync(directory);
@@ -193,10 +240,11 @@ test('twenty thousand checkpoints, and labels that nobody can draw', async () =>
     commit: '1'.repeat(40), subject: 's', dirty: false, uncommitted: 0, labels: { loss: String(1 / (i + 1)), step: String(i), odd: ['NaN', '1e999', '-1e308', '', '0x10', '1_000'][i % 6], [`only ${i}`]: 'x' },
     more_labels: 0, note: null, run: i % 2 ? { id: String(i % 50).padStart(32, '0'), sequence: i } : null, edited: 0, since: null, edits: [], more_edits: 0, damaged: null,
   }));
+  let shown = rows;
   const server = createServer((request, response) => {
     const isPage = request.url === '/';
     response.setHeader('Content-Type', isPage ? 'text/html' : 'application/json');
-    response.end(isPage ? readFileSync(PAGE) : JSON.stringify({ one: false, name: 'many', rows, left_out: 7, without: 0 }));
+    response.end(isPage ? readFileSync(PAGE) : JSON.stringify({ one: false, name: 'many', rows: shown, numbers: shown.map((_, i) => i), left_out: 7, without: 0 }));
   });
   await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
   try {
@@ -218,6 +266,17 @@ test('twenty thousand checkpoints, and labels that nobody can draw', async () =>
       assert.ok(!/NaN|Infinity/.test(await page.innerHTML('.drawing')));
       await page.click('.plot input[type=checkbox]');
       assert.match(await page.textContent('.drawing'), /Nothing to draw/);
+      // two runs of ten, each of one snapshot: in order; over time, what stands below is told apart
+      assert.equal(await page.inputValue('.plot select:nth-child(2)'), 'time');
+      shown = rows.slice(0, 20).map((row, i) => ({ ...row, time: 1_800_000_000 + (i < 10 ? 0 : 25) }));
+      await page.reload();
+      await page.waitForSelector('.drawing circle');
+      assert.equal(await page.inputValue('.plot select:nth-child(2)'), 'order');
+      assert.equal(new Set(await page.$$eval('.drawing circle', (list) => list.map((it) => it.getAttribute('cx')))).size, 20);
+      await page.selectOption('.plot select:nth-child(2)', 'time');
+      const times = await page.$$eval('.drawing text', (list) => list.map((it) => it.textContent).filter((it) => it.includes(':')));
+      assert.ok(times.length > 1);
+      assert.equal(new Set(times).size, times.length);
       assert.deepEqual(seen.complaints.filter((it) => !it.includes('favicon')), []);
     });
   } finally {
