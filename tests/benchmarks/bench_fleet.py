@@ -16,10 +16,10 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -55,23 +55,36 @@ def make(top: Path, count: int) -> None:
         file.write_bytes(embedded(content, jellyformat_trailer.ADAPTER, marked, strict=True))
 
 
-@dataclass(frozen=True)
 class Cluster:
-    """A Ray cluster: the variables that it is found by, and the process whose children its workers are."""
+    """A Ray cluster.
 
-    variables: dict[str, str]
-    head: int
+    Args:
+        variables: By which it is found.
+        head: The process whose children its workers are.
+    """
+
+    def __init__(self, variables: dict[str, str], head: int) -> None:
+        self.variables = variables
+        self._head = import_module("psutil").Process(head)
+        self._seen: dict[Any, float] = {}
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def worked(self) -> float:
-        """Seconds that the processors have worked for it; for workers that ended, too."""
-        psutil = import_module("psutil")
-        head = psutil.Process(self.head)
-        found = 0.0
-        for process in (head, *head.children(recursive=True)):
-            with suppress(psutil.Error):
+        """Seconds that the processors have worked for it; for workers that ended, too, but for their last moments."""
+        self._look()
+        return sum(self._seen.values())
+
+    def _look(self) -> None:
+        for process in (self._head, *self._head.children(recursive=True)):
+            with suppress(Exception):  # it has ended meanwhile
                 times = process.cpu_times()
-                found += times.user + times.system + times.children_user + times.children_system
-        return found
+                self._seen[process] = times.user + times.system
+
+    def _watch(self) -> None:
+        with suppress(Exception):  # the head has ended
+            while True:
+                self._look()
+                time.sleep(0.3)
 
 
 def timed(what: str, *arguments: str, cluster: Cluster | None = None) -> None:
