@@ -257,7 +257,7 @@ def test_the_command_is_named_as_it_was_called(name: str, tmp_path: Path) -> Non
             [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert words in done.stderr
-        assert (MODULE in done.stderr) == (ours == MODULE)
+        assert (f"{MODULE} " in done.stderr) == (ours == MODULE)  # which "jellyformat" begins with where it is "jelly"
     for verb in ("show", "verify"):
         told = subprocess.run(
             [sys.executable, "-c", code, verb, "model.bin", "--json"], cwd=tmp_path, capture_output=True, check=False

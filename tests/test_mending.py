@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from jellyformat.files import newfile
 from jellyformat.files.change import locked
 from jellyformat.files.journal import HostJournal, journal_path
 from jellyformat.files.plans import Append
+from jellyformat.files.platform import directories
 from jellyformat.fixing import Left, repair_files
 
 OLD = bytes(range(256)) * 40
@@ -187,3 +189,21 @@ def test_nothing_there(tmp_path: Path) -> None:
         repair_files(tmp_path / "missing.pt")
     with pytest.raises(NoFile):
         repair_files(tmp_path / "missing" / "model.pt")
+
+
+def test_a_directory_that_was_swept_before_it_was_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that sign at once: one took the other's directory for left over, as it was not locked yet."""
+    opened: list[bytes] = []
+
+    def late(name: bytes, parent: int | None = None, *, follow: bool = False) -> int:
+        opened.append(name)
+        if len(opened) == 1:
+            newfile.sweep_folders(tmp_path)  # as another process does
+            assert list(tmp_path.iterdir()) == []
+        return directories.open_directory(name, parent, follow=follow)
+
+    monkeypatch.setattr(newfile, "directories", SimpleNamespace(**{**vars(directories), "open_directory": late}))
+    with newfile.temporary_folder(tmp_path) as place:
+        assert place.is_dir()
+        assert len(opened) > 1
+    assert list(tmp_path.iterdir()) == []

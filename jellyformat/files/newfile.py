@@ -144,7 +144,10 @@ def locked_folder(directory: Path, begin: str, ending: str) -> Iterator[tuple[Pa
     while True:
         path = directory / f"{begin}{secrets.token_hex(6)}{ending}"
         path.mkdir(0o700)
-        fd = directories.open_directory(os.fsencode(path))
+        try:
+            fd = directories.open_directory(os.fsencode(path))
+        except FileNotFoundError:  # somebody who sweeps has taken it for one that was left
+            continue
         try:
             alive = True
             with contextlib.suppress(OSError):  # without locks, nobody removes it

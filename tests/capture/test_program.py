@@ -153,12 +153,13 @@ def installed(tmp_path: Path) -> tuple[Path, Path]:
     """A virtual environment that sees what is installed here: its programs, and where its packages are."""
     venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
     names = {"base": str(tmp_path / "venv"), "platbase": str(tmp_path / "venv")}
-    packages = Path(sysconfig.get_path("purelib", "venv", names))
+    scheme = "venv" if "venv" in sysconfig.get_scheme_names() else sysconfig.get_default_scheme()  # new in 3.11
+    packages = Path(sysconfig.get_path("purelib", scheme, names))
     ours = {
         Path(module.__file__ or "").parents[1] for module in (jellyformat, jellyformat_pickle)
     }  # installed in place too
     (packages / "here.pth").write_text("".join(f"{path}\n" for path in (sysconfig.get_path("purelib"), *sorted(ours))))
-    return Path(sysconfig.get_path("scripts", "venv", names)), packages
+    return Path(sysconfig.get_path("scripts", scheme, names)), packages
 
 
 def run_script(programs: Path, name: str, *arguments: str, cwd: Path) -> str:
