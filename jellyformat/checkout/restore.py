@@ -142,6 +142,7 @@ def restore(
     check_system()
     with open_container(file) as box:
         box.checker.names = {}
+        box.pool.keep_more()
         files.validate(box)
         if box.checker.thin:
             raise RefusedRepository(

@@ -25,8 +25,8 @@ _WINDOW_BYTES = 64 << 20
 """Bytes of objects kept as bases for deltas."""
 _SMALL = 4096
 """Bytes of the smaller window."""
-_SHORT = 96
-"""Bytes; shorter data are stored."""
+_SHORT = 192
+"""Bytes; shorter data, deltas of trees with their ids above all, hardly shrink: they are stored."""
 
 
 def _sha(object_format: str) -> hashlib._Hash:
@@ -142,7 +142,7 @@ def _deflated(data: bytes) -> bytes:
     if len(data) > _SMALL:
         return zlib.compress(data, 1)
     if len(data) > _SHORT:  # zlib spends more time on clearing its tables than on the data, unless they are small
-        compressor = zlib.compressobj(1, zlib.DEFLATED, 12, 5)
+        compressor = zlib.compressobj(1, zlib.DEFLATED, 12, 7)
         return compressor.compress(data) + compressor.flush()
     length = struct.pack("<HH", len(data), len(data) ^ 0xFFFF)
     return b"\x78\x01\x01" + length + data + struct.pack(">I", zlib.adler32(data))
