@@ -57,9 +57,8 @@ def git_locked(store: Store, git_dirs: Sequence[bytes], shared: Sequence[bytes] 
             _take(store, base, _TABLES if _has_tables(store, base) else _PACKED)
         yield held
     finally:
-        for _ in range(
-            0 if held.stay else 2
-        ):  # git would be kept out by a lock that stays; in the end the next command tries again
+        # git would be kept out by a lock that stays; in the end the next command tries again
+        for _ in range(0 if held.stay else 2):
             with contextlib.suppress(OSError):
                 release_locks(store)
                 break
