@@ -27,7 +27,7 @@ from jellyformat.files.beneath import remove_tree
 from jellyformat.files.platform import NO_LOCKS
 from jellyformat.format.container import Container
 from jellyformat.format.objects import parse_commit
-from jellyformat.format.paths import check_path
+from jellyformat.format.paths import check_paths
 from jellyformat.format.text import brief
 from jellyformat.git.create import is_harmless_remote, make_repository
 from jellyformat.git.layout import Layout, layout_at, repository_to_change
@@ -158,8 +158,7 @@ def restore(
                 hint=Hint("nothing was changed; the files alone come out with: ", command("export", "FILE", "DIR")),
             )
         target = target_of(box, drop_operation=without_operation)
-        for path in [*target.files, *target.directories, *(prefix[:-1] for prefix in target.repositories if prefix)]:
-            check_path(path)
+        check_paths([*target.files, *target.directories, *(prefix[:-1] for prefix in target.repositories if prefix)])
         files.check_names(box, [*target.files, *target.directories], any_names=any_names)
         place = Path("." if directory is None else directory)
         with (
