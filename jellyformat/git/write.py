@@ -6,7 +6,9 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,6 +27,8 @@ _WINDOW_BYTES = 64 << 20
 """Bytes of objects kept as bases for deltas."""
 _SMALL = 4096
 """Bytes of the smaller window."""
+_THREADS, _AT_ONCE, _AHEAD = 2, 1 << 19, 16
+"""Threads that deflate; bytes that one of them takes at once; how often so many wait."""
 _SHORT = 192
 """Bytes; shorter data, deltas of trees with their ids above all, hardly shrink: they are stored."""
 
@@ -95,10 +99,9 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
         object_format: ``sha1`` or ``sha256``.
         names: The path of a tree or blob by raw id; those of one path are alike.
     """
-    parts: list[bytes] = [b""]
-    found: list[tuple[bytes, int, int]] = []  # raw id, crc, offset
-    bases: dict[tuple[int, bytes], tuple[bytes, int, int]] = {}  # content, offset, depth
-    held, offset, seen = 0, 12, set()
+    entries: list[tuple[bytes, int, int, int | None]] = []  # raw id, kind, length, and the entry that a delta is of
+    bases: dict[tuple[int, bytes], tuple[bytes, int, int]] = {}  # content, entry, depth
+    held, seen, deflating = 0, set[bytes](), _Deflating()
     for oid, kind, content in objects:
         if oid in seen:
             continue
@@ -106,22 +109,29 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
         key = (kind, names.get(oid, b""))
         base = bases.get(key) if oid in names else None
         delta = delta_from(base[0], content) if base is not None and wants_delta(content) else None
-        depth = 0
+        depth, data, of = 0, content, None
         if delta is not None and base is not None:
-            head = _entry_head(_OFS_DELTA, len(delta)) + _offset(offset - base[1])
-            packed = head + _deflated(delta)
-            depth = base[2] + 1
-        else:
-            packed = _entry_head(kind, len(content)) + _deflated(content)
+            data, of, depth = delta, base[1], base[2] + 1
         if oid in names and depth < _DEPTH:
             held += len(content) - (len(base[0]) if base is not None else 0)
-            bases[key] = content, offset, depth
+            bases[key] = content, len(entries), depth
             if held > _WINDOW_BYTES:
                 bases.clear()
                 held = 0
         elif oid in names:
             del bases[key]
             held -= 0 if base is None else len(base[0])
+        entries.append((oid, kind, len(data), of))
+        deflating.put(data)
+    bases.clear()
+    parts: list[bytes] = [b""]
+    found: list[tuple[bytes, int, int]] = []  # raw id, crc, offset
+    offset = 12
+    for (oid, kind, length, of), deflated in zip(entries, deflating.all(), strict=True):
+        if of is None:
+            packed = _entry_head(kind, length) + deflated
+        else:
+            packed = _entry_head(_OFS_DELTA, length) + _offset(offset - found[of][2]) + deflated
         parts.append(packed)
         found.append((oid, zlib.crc32(packed), offset))
         offset += len(packed)
@@ -135,6 +145,48 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
     naming = _sha(object_format)
     naming.update(b"".join(oid for oid, _, _ in found))
     return Pack(naming.hexdigest(), parts, _pack_index(found, trailer, object_format))
+
+
+class _Deflating:
+    """Data deflated in their order, by two threads where there is much: zlib lets others run meanwhile."""
+
+    def __init__(self) -> None:
+        self._parts: deque[Future[list[bytes]]] = deque()
+        self._next: list[bytes] = []
+        self._size = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    def put(self, data: bytes) -> None:
+        """Deflate something."""
+        self._next.append(data)
+        self._size += len(data)
+        if self._size >= _AT_ONCE:
+            self._begin()
+
+    def all(self) -> Iterator[bytes]:
+        """All that was put in, deflated; it can be asked for once."""
+        last = map(_deflated, self._next)  # for little, no thread is begun
+        while self._parts:
+            yield from self._parts.popleft().result()
+        yield from last
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _begin(self) -> None:
+        part, self._next, self._size = self._next, [], 0
+        try:
+            self._pool = self._pool or ThreadPoolExecutor(_THREADS)
+            self._parts.append(self._pool.submit(_all_deflated, part))
+        except RuntimeError:  # no more threads, or the interpreter is ending
+            done: Future[list[bytes]] = Future()
+            done.set_result(_all_deflated(part))
+            self._parts.append(done)
+        if len(self._parts) > _AHEAD:  # what was read is not heaped up where reading is the faster
+            self._parts[-_AHEAD].result()
+
+
+def _all_deflated(parts: list[bytes]) -> list[bytes]:
+    return [_deflated(part) for part in parts]
 
 
 def _deflated(data: bytes) -> bytes:
