@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from jellyformat import progress
 from jellyformat.checkout.bases import Base, base_of
-from jellyformat.checkout.comes import NewDirectories
+from jellyformat.checkout.comes import NewDirectories, one_name
 from jellyformat.checkout.current import MANAGED, Present, PresentRepository, Raw, hash_path
 from jellyformat.checkout.excludes import read_exclude
 from jellyformat.checkout.history import Log, read_log, write_log
@@ -139,7 +139,10 @@ class Changeover:
                 progress.advance(1)
                 inside = new.place(path)
                 if inside is not None:
-                    self._new_file(wanted, read, inside)
+                    try:
+                        self._new_file(wanted, read, inside)
+                    except FileExistsError as error:
+                        raise one_name(path) from error
                     continue
                 place = wanted.kept or self._new_file(wanted, read, staging.next_new())
                 kept = None

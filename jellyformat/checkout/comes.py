@@ -7,6 +7,8 @@ from itertools import chain
 
 from jellyformat.checkout.plan import WorktreePlan, ancestors
 from jellyformat.checkout.staging import Staging
+from jellyformat.errors import RefusedName
+from jellyformat.format.paths import show_name
 
 
 class NewDirectories:
@@ -53,12 +55,24 @@ class NewDirectories:
         return directory in self._places
 
     def make(self) -> None:
-        """Make them, empty. Raises OSError."""
+        """Make them, empty. Raises OSError; RefusedName: as `one_name`."""
         for path, place in self._places.items():
-            self._staging.directory(place, self._plan.directories[path])
+            try:
+                self._staging.directory(place, self._plan.directories[path])
+            except FileExistsError as error:
+                raise one_name(path) from error
 
     def place(self, path: bytes) -> bytes | None:
         """The place of a file that comes with one of them; None for any other."""
         above, _, name = path.rpartition(b"/")
         place = self._places.get(above)
         return None if place is None else place + b"/" + name
+
+
+def one_name(path: bytes) -> RefusedName:
+    """The error for a filesystem that takes a path for another one of the snapshot."""
+    return RefusedName(
+        f"this filesystem takes {show_name(path)} for another name in the same directory",
+        requirement="JF-PTH-003",
+        hint="nothing was changed; restore to a filesystem that tells them apart",
+    )
