@@ -20,6 +20,7 @@ GitObject: TypeAlias = tuple[bytes, int, bytes]
 
 _ASSUME_VALID, _EXTENDED, _NAME_LENGTH = 0x8000, 0x4000, 0x0FFF
 _SKIP_WORKTREE, _INTENT_TO_ADD = 0x4000, 0x2000
+_STAT_DATA = struct.Struct(">10I")
 _OFS_DELTA = 6
 _DEPTH = 40
 """Deltas in a chain: more makes reading slow."""
@@ -51,8 +52,8 @@ def format_index(entries: Iterable[IndexEntry], object_format: str) -> bytes:
         flags = min(len(entry.path), _NAME_LENGTH) | entry.stage << 12
         flags |= _ASSUME_VALID if entry.assume_valid else 0
         more = (_SKIP_WORKTREE if entry.skip_worktree else 0) | (_INTENT_TO_ADD if entry.intent_to_add else 0)
-        head = struct.pack(
-            ">10I", *entry.ctime, *entry.mtime, entry.dev, entry.ino, entry.mode, entry.uid, entry.gid, entry.size
+        head = _STAT_DATA.pack(
+            *entry.ctime, *entry.mtime, entry.dev, entry.ino, entry.mode, entry.uid, entry.gid, entry.size
         )
         head += entry.oid + struct.pack(">H", flags | (_EXTENDED if more else 0))
         head += (struct.pack(">H", more) if more else b"") + entry.path
@@ -64,18 +65,28 @@ def format_index(entries: Iterable[IndexEntry], object_format: str) -> bytes:
 
 
 def index_entry(
-    path: bytes, mode: int, oid: bytes, found: os.stat_result | None = None, **flags: bool | int
+    path: bytes,
+    mode: int,
+    oid: bytes,
+    found: os.stat_result | None = None,
+    *,
+    stage: int = 0,
+    assume_valid: bool = False,
+    intent_to_add: bool = False,
+    skip_worktree: bool = False,
 ) -> IndexEntry:
     """An index entry; with the stat data of the file that has its content, or for git to look at again."""
-    low = 0xFFFFFFFF
-    stage = int(flags.get("stage", 0))
-    bits = [bool(flags.get(name)) for name in ("assume_valid", "intent_to_add", "skip_worktree")]
     if found is None:
-        return IndexEntry(path, oid, mode, stage, 0, (0, 0), (0, 0), 0, 0, 0, 0, *bits)
-    mtime, ctime = (divmod(stamp, 10**9) for stamp in (found.st_mtime_ns, found.st_ctime_ns))
+        mtime = ctime = 0, 0
+        return IndexEntry(
+            path, oid, mode, stage, 0, mtime, ctime, 0, 0, 0, 0, assume_valid, intent_to_add, skip_worktree
+        )
+    low = 0xFFFFFFFF
+    (seconds, rest), (changed, changed_rest) = divmod(found.st_mtime_ns, 10**9), divmod(found.st_ctime_ns, 10**9)
     return IndexEntry(
-        path, oid, mode, stage, found.st_size & low, (mtime[0] & low, mtime[1]), (ctime[0] & low, ctime[1]),
-        found.st_dev & low, found.st_ino & low, found.st_uid & low, found.st_gid & low, *bits,
+        path, oid, mode, stage, found.st_size & low, (seconds & low, rest), (changed & low, changed_rest),
+        found.st_dev & low, found.st_ino & low, found.st_uid & low, found.st_gid & low,
+        assume_valid, intent_to_add, skip_worktree,
     )  # fmt: skip
 
 
