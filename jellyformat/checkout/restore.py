@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jellyformat.capture.watch import no_collections
 from jellyformat.checkout import aside, prune
 from jellyformat.checkout.current import look
 from jellyformat.checkout.excludes import all_excluded, read_exclude
@@ -140,7 +141,7 @@ def restore(
         SystemFailure: the system said no; all is as it was, or the next command makes it so.
     """
     check_system()
-    with open_container(file) as box:
+    with no_collections(), open_container(file) as box:
         box.checker.names = {}
         box.pool.keep_more()
         files.validate(box)
