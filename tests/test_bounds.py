@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import zstandard
 from craft import good, pack
 
 import jellyformat
-from jellyformat.errors import CountLimit, SizeLimit
+from jellyformat.errors import BadCompression, CountLimit, SizeLimit
 from jellyformat.format import blocks, frames, limits, loosen, manifest, msgpack
 from jellyformat.format.blocks import BlockWriter
 from jellyformat.format.container import Container
@@ -219,3 +221,44 @@ def test_a_state_that_small_readers_take_is_written_for_them(repository: Path) -
     snap = jellyformat.snapshot(repository)
     assert [block.kind for block in snap.manifest.blocks] == [STATE] * len(snap.manifest.blocks)
     assert _check_small(snap.data) > 5_000
+
+
+_PEAKS = """
+import sys
+import zstandard
+from jellyformat.format import frames
+from memory import peak
+
+raw = bytes(range(256)) * (1 << 18)  # 64 MiB
+parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=27)
+compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+frame = compressor.compress(raw) + compressor.flush()
+assert zstandard.get_frame_parameters(frame).content_size == zstandard.CONTENTSIZE_UNKNOWN
+del raw
+before = peak()
+print(len(frames.decompress(frame, 1 << 26, 1 << 27, 0)), peak() - before)
+"""
+
+
+def test_a_frame_costs_no_window_besides() -> None:
+    """A frame that does not say its size is not written to a buffer as large as its window first."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", _PEAKS], capture_output=True, env=environment, check=True)
+    length, more = map(int, done.stdout.split())
+    assert length == 1 << 26
+    assert more < 16 << 10  # kilobytes: the content took the place of what was there before
+
+
+@pytest.mark.parametrize("size", [2, 1000, 300_000])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_frames_of_another_size_than_said(size: int, more: int) -> None:
+    raw = random.Random(size).randbytes(size // 2) * 2
+    compressor = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+    frame = compressor.compress(raw) + compressor.flush()
+    said = len(raw) + more
+    if not more:
+        assert frames.decompress(frame, said, limits.STATE_WINDOW, 0) == raw
+        return
+    with pytest.raises(BadCompression) as caught:
+        frames.decompress(frame, said, limits.STATE_WINDOW, 0)
+    assert caught.value.requirement == "JF-ZST-004"

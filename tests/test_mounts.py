@@ -133,6 +133,8 @@ NAMES = {
     "case": [b"README", b"readme"],
     "form": ["é".encode(), unicodedata.normalize("NFD", "é").encode()],
     "directory": [b"Src/a.py", b"src/b.py"],
+    "case in a directory": [b"d/README", b"d/readme"],
+    "directory in a directory": [b"d/Src/a.py", b"d/src/b.py"],
     "device": [b"CON"],
     "device with an ending": [b"aux.txt"],
     "dot at the end": [b"a."],
@@ -149,7 +151,7 @@ def snapshot_of(names: list[bytes], directory: Path) -> Path:
     git(repo, "init", "-q")
     for number, name in enumerate(names):
         path = repo / os.fsdecode(name)
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"file {number}\n")
     git(repo, "add", ".")
     git(repo, "commit", "-qm", "names")

@@ -18,6 +18,7 @@ from jellyformat.compat import packstream
 from jellyformat.compat.packstream import PackStream
 from jellyformat.errors import BadHost, CountLimit, SizeLimit
 from jellyformat.format.objects import BLOB, COMMIT, KIND_NAMES, TREE, object_id
+from jellyformat.git import write
 from jellyformat.git.write import make_pack
 
 BASE = b"line of a file\n" * 40
@@ -81,6 +82,20 @@ def test_what_we_write_is_read(objects: list[tuple[int, bytes]], alike: bool) ->
     names = dict.fromkeys(known, b"/same")
     pack = PackStream(b"".join(make_pack(((oid, *item) for oid, item in known.items()), "sha1", names).data), "sha1")
     assert {oid: pack.read(oid) for oid in known} == known
+
+
+@pytest.mark.parametrize("bytes_at_once", [1, 500, 100_000])
+def test_threads_change_nothing(bytes_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack is the same bytes by however many threads it is deflated."""
+    contents = [BASE * (1 + number % 7) + b"%d" % number for number in range(200)]
+    objects = [(object_id(BLOB, content), BLOB, content) for content in contents]
+    names = {oid: b"/%d" % (number % 3) for number, (oid, _, _) in enumerate(objects)}
+    expected = make_pack(iter(objects), "sha1", names)
+    monkeypatch.setattr(write, "_AT_ONCE", bytes_at_once)
+    monkeypatch.setattr(write, "_AHEAD", 2)
+    assert make_pack(iter(objects), "sha1", names) == expected
+    pack = PackStream(b"".join(expected.data), "sha1")
+    assert [pack.read(oid) for oid, _, _ in objects] == [(BLOB, content) for content in contents]
 
 
 def test_a_base_that_comes_later() -> None:

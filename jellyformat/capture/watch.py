@@ -103,8 +103,8 @@ def stack_level(frame: FrameType) -> int:
 
 @contextmanager
 def no_collections() -> Iterator[None]:
-    """Python does not look for cycles while a capture is waited for: in a process that has a framework loaded, one look
-    takes as long as a capture, and we make none. A capture under a watch leaves that to who waits."""
+    """Python does not look for cycles while a capture or a restore is waited for: in a process that has a framework
+    loaded, one look takes as long as a capture, and we make none. A capture under a watch leaves that to who waits."""
     enabled = gc.isenabled() and CURRENT.get() is None
     if enabled:
         gc.disable()

@@ -18,12 +18,14 @@ from dataclasses import replace
 
 from jellyformat import progress
 from jellyformat.checkout.bases import Base, base_of
+from jellyformat.checkout.comes import NewDirectories, one_name
 from jellyformat.checkout.current import MANAGED, Present, PresentRepository, Raw, hash_path
 from jellyformat.checkout.excludes import read_exclude
 from jellyformat.checkout.history import Log, read_log, write_log
-from jellyformat.checkout.journal import Change, Changer, Seen, StepJournal
+from jellyformat.checkout.journal import Change, Changer, StepJournal
 from jellyformat.checkout.plan import WorktreePlan
 from jellyformat.checkout.saved import SavedFile, SavedRepository, SavedState
+from jellyformat.checkout.seen import Seen
 from jellyformat.checkout.staging import Staging, flush
 from jellyformat.checkout.store import Store
 from jellyformat.checkout.target import Target, Wanted, WantedRepository
@@ -54,6 +56,7 @@ class Changeover:
         plan: How to get there.
         staging: Where what is left and what is new is written.
         number: The number of the change.
+        whole: As for the `WorktreePlanner`.
     """
 
     def __init__(
@@ -65,7 +68,10 @@ class Changeover:
         plan: WorktreePlan,
         staging: Staging,
         number: int,
+        *,
+        whole: bool = True,
     ) -> None:
+        self._whole = whole
         self.store, self.log, self.present = store, log, present
         self.target, self.plan, self.number = target, plan, number
         self.staging = staging
@@ -119,14 +125,26 @@ class Changeover:
             self._kept[path] = name
             self.changes.append(Change(0, path, Seen.of(found), place))
         modes = dict(plan.modes)
+        new = NewDirectories(plan, staging, self.new_repositories, whole=self._whole)
+        new.make()
         for path, mode in sorted(plan.directories.items()):
+            if path in new:
+                continue
             self.changes.append(Change(0, path, mode=mode | 0o700))
             if mode != mode | 0o700:
                 modes[path] = self.present.directories[b""], mode
         links: list[Change] = []
         with progress.work("writing files", len(plan.puts), "files"):
             for path, (wanted, found_or_none) in sorted(plan.puts.items()):
-                place = wanted.kept or self._new_file(wanted, read)
+                progress.advance(1)
+                inside = new.place(path)
+                if inside is not None:
+                    try:
+                        self._new_file(wanted, read, inside)
+                    except FileExistsError as error:
+                        raise one_name(path) from error
+                    continue
+                place = wanted.kept or self._new_file(wanted, read, staging.next_new())
                 kept = None
                 if found_or_none is not None:
                     name, kept = staging.next_kept()
@@ -135,7 +153,8 @@ class Changeover:
                 old = None if found_or_none is None else Seen.of(found_or_none)
                 change = Change(0, path, old, kept, place, fresh)
                 (links if wanted.mode == SYMLINK else self.changes).append(change)
-                progress.advance(1)
+        for path, place in new.tops.items():
+            self.changes.append(Change(0, path, None, None, place, Seen.of_new(self.store.below, place)))
         for path, place in sorted(plan.trees.items()):
             self.changes.append(Change(0, path, None, None, place, Seen.of(staging.stat(place))))
         self._new_repositories()
@@ -143,18 +162,19 @@ class Changeover:
         for path, (found, mode) in sorted(modes.items(), reverse=True):
             self.changes.append(Change(0, path, Seen.of(found), mode=mode))
 
-    def _new_file(self, wanted: Wanted, read: Callable[[bytes], bytes]) -> bytes:
+    def _new_file(self, wanted: Wanted, read: Callable[[bytes], bytes], place: bytes) -> bytes:
+        """Write a file or link at a place; that place."""
         assert wanted.oid is not None
         content = read(wanted.oid)
         if wanted.mode == SYMLINK:
             if not content or b"\0" in content:
                 raise RefusedRepository("a symbolic link has no usable target", hint="nothing was changed")
-            place = self.staging.next_new()
             self.staging.link(place, content)
-            return place
-        if wanted.permissions is not None:  # the record may be anybody's: a new file gets no set-user-ID by it
-            return self.staging.file(content, wanted.permissions & 0o1777, exact=True, mtime=wanted.mtime)
-        return self.staging.file(content, 0o777 if wanted.mode == EXECUTABLE else 0o666, exact=False)
+        elif wanted.permissions is not None:  # the record may be anybody's: a new file gets no set-user-ID by it
+            self.staging.write(place, content, wanted.permissions & 0o1777, exact=True, mtime=wanted.mtime)
+        else:
+            self.staging.write(place, content, 0o777 if wanted.mode == EXECUTABLE else 0o666, exact=False)
+        return place
 
     def _new_repositories(self) -> None:
         """Nested repositories that are not there come as a whole, made before."""

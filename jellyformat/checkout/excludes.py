@@ -51,7 +51,7 @@ def beside_target(present: Present, target: Target) -> list[bytes]:
 
     Those come to be directories that git knows: what is in them would be shown, and go with the next step.
     """
-    used = _used(target)
+    used = _used(target) if present.ignored else set()
     found: list[bytes] = []
     stack = list(reversed(present.ignored))
     while stack:
@@ -108,7 +108,13 @@ def _used(target: Target) -> set[bytes]:
     """The paths of the target, and all directories above them."""
     used = target.files.keys() | target.trees.keys() | target.directories.keys()
     used |= {prefix[:-1] for prefix in target.repositories if prefix}
-    return used | {above for path in used for above in ancestors(path)}
+    above: set[bytes] = set()
+    for path in used:
+        for directory in ancestors(path):
+            if directory in above:
+                break
+            above.add(directory)
+    return used | above
 
 
 def hidden_of(present: Present, box: Container, target: Target) -> tuple[bytes, ...]:
@@ -168,7 +174,7 @@ def exclude_maker(
     alone = _without_others(own)  # what other worktrees have noted goes when they are undone, or removed
     left = [path[len(prefix) :] for path in (*present.ignored, *sorted(stays)) if path.startswith(prefix)]
     left = [path for path in left if _home(present, target, prefix + path.rstrip(b"/")) == prefix]
-    used = _used(target)
+    used = _used(target) if left else set()
     left = [path for path in left if prefix + path.rstrip(b"/") not in used]
     count = Counter(map(_parent, left))
     crowded = {parent for parent, number in count.items() if parent and number > _MANY}

@@ -21,6 +21,7 @@ from jellyformat.checkout.bases import WORKTREE, Base
 from jellyformat.checkout.locks import is_held
 from jellyformat.checkout.plan import without_privileges
 from jellyformat.checkout.sealed import NAME
+from jellyformat.checkout.seen import ANY, Seen
 from jellyformat.checkout.staging import new_stray
 from jellyformat.checkout.store import Store
 from jellyformat.errors import Busy, RefusedRepository
@@ -33,46 +34,6 @@ _VERSION = 2
 _KEPT = re.compile(rf"(?:work/old|states/{NAME}/kept)/[0-9]{{1,18}}".encode())
 _NEW = re.compile(rf"(?:work/new|states/{NAME}/kept)/[0-9]{{1,18}}".encode())
 """Places in the store that a change moves something to, and takes something from."""
-_ANY = -1
-"""In `Seen`: a size that is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What something was like: enough to know it again. ``mtime`` in nanoseconds, ``mode`` with the type."""
-
-    ino: int
-    mtime: int
-    size: int
-    mode: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> Seen:
-        """From stat data."""
-        return cls(found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode)
-
-    @classmethod
-    def of_tree(cls, below: Below, path: bytes) -> Seen:
-        """Of a directory that will be put somewhere: its size is the number of files in it."""
-        fd, name = below.parent(path)
-        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        return cls(found.st_ino, found.st_mtime_ns, below.count_files(path), found.st_mode)
-
-    @classmethod
-    def late(cls, mtime: int, mode: int) -> Seen:
-        """Of a file that is only written shortly before: by its time it is known again."""
-        return cls(0, mtime, _ANY, mode)
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it is one."""
-        return stat.S_ISDIR(self.mode)
-
-    def is_same(self, found: os.stat_result) -> bool:
-        """Whether ``found`` is it, unchanged."""
-        if self.is_directory:
-            return found.st_ino == self.ino and stat.S_ISDIR(found.st_mode)
-        return Seen.of(found) == self
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +86,7 @@ class StepJournal:
         """
         changes: list[Value] = []
         for item in self.changes:
-            seen = [
-                None if part is None else [part.ino, part.mtime, part.size, part.mode]
-                for part in (item.old, item.fresh)
-            ]
+            seen = [None if part is None else part.to_value() for part in (item.old, item.fresh)]
             changes.append([item.base, item.path, seen[0], item.kept, item.new, seen[1], item.mode])
         bases: list[Value] = [base.to_value() for base in self.bases]
         value: Value = {"bases": bases, "changes": changes, "number": self.number, "version": _VERSION}
@@ -172,20 +130,8 @@ def _change(value: Any, bases: tuple[Base, ...]) -> Change:
     for place, pattern in ((kept, _KEPT), (new, _NEW)):
         if place is not None and not pattern.fullmatch(sealed.raw(place)):
             raise ValueError("a place in it is none of the store's")
-    return Change(
-        number, path, _seen(old), kept, new, _seen(fresh), None if mode is None else sealed.integer(mode, 0o7777)
-    )
-
-
-def _seen(value: Any) -> Seen | None:
-    if value is None:
-        return None
-    ino, mtime, size, mode = sealed.items(value, 4)
-    least = -(1 << 63)
-    return Seen(
-        sealed.integer(ino, (1 << 64) - 1), sealed.integer(mtime, least=least), sealed.integer(size, least=_ANY),
-        sealed.integer(mode, 0o177777),
-    )  # fmt: skip
+    permissions = None if mode is None else sealed.integer(mode, 0o7777)
+    return Change(number, path, Seen.parse(old), kept, new, Seen.parse(fresh), permissions)
 
 
 class Changer:
@@ -392,11 +338,15 @@ class Changer:
         fresh, base = change.fresh, self._journal.bases[change.base]
         if fresh is None:
             return is_held(self._store, base)
+        if fresh.inside:
+            with contextlib.suppress(OSError):  # not to be read, or no directory any more
+                return self._base(change.base).likeness(change.path) == fresh.inside
+            return False
         if fresh.is_directory and stat.S_ISDIR(found.st_mode):  # an index was put into it later
             is_repository = base.root == WORKTREE and change.path.endswith(b"/.git")
             return is_repository and self._base(change.base).count_files(change.path) <= fresh.size + 1
         seen = replace(Seen.of(found), ino=fresh.ino)
-        return (replace(seen, size=_ANY) if fresh.size == _ANY else seen) == fresh
+        return (replace(seen, size=ANY) if fresh.size == ANY else seen) == fresh
 
 
 def _moved(path: bytes) -> Busy:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from jellyformat.checkout import sealed
 from jellyformat.checkout.bases import Base, base_of
@@ -22,8 +23,15 @@ _PATIENCE, _PAUSE = 1.0, 0.02
 """Seconds: editors ask `git status` all the time, which holds a lock for a moment."""
 
 
+@dataclass
+class Held:
+    """Locks that are held; those that ``stay`` are left to the next command, as those of a process that has died."""
+
+    stay: bool = False
+
+
 @contextlib.contextmanager
-def git_locked(store: Store, git_dirs: Sequence[bytes], shared: Sequence[bytes] = ()) -> Iterator[None]:
+def git_locked(store: Store, git_dirs: Sequence[bytes], shared: Sequence[bytes] = ()) -> Iterator[Held]:
     """Keep git out of ``git_dirs``, and out of the refs of those that are in ``shared``: reftables, or packed.
 
     Raises:
@@ -34,6 +42,7 @@ def git_locked(store: Store, git_dirs: Sequence[bytes], shared: Sequence[bytes] 
     bases = [base_of(store.layout, git_dir) for git_dir in git_dirs]
     others = [base_of(store.layout, git_dir) for git_dir in shared]
     others = [base for base in dict.fromkeys(others) if base not in bases]
+    held = Held()
     try:
         store.write(_NOTE, {"git_dirs": [base.to_value() for base in (*bases, *others)]})
         with contextlib.suppress(FileExistsError):
@@ -46,9 +55,10 @@ def git_locked(store: Store, git_dirs: Sequence[bytes], shared: Sequence[bytes] 
                 _take(store, base, _TABLES)
         for base in others:
             _take(store, base, _TABLES if _has_tables(store, base) else _PACKED)
-        yield
+        yield held
     finally:
-        for _ in range(2):  # git would be kept out by a lock that stays; in the end the next command tries again
+        # git would be kept out by a lock that stays; in the end the next command tries again
+        for _ in range(0 if held.stay else 2):
             with contextlib.suppress(OSError):
                 release_locks(store)
                 break

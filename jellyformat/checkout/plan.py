@@ -117,6 +117,8 @@ class WorktreePlanner:
         self._filtered = {part.prefix + path for part in present.repositories.values() for path in part.scan.filtered}
         self._file_mode = present.outer.repository.settings.boolean("core.filemode", default=True)
         self._real: dict[bytes, bool] = {b"": True}
+        self._bare: set[bytes] = set()
+        """Directories in which nothing is found, since they, or one above, are not there or go."""
         self.plan = WorktreePlan(covered=self._is_covered)
 
     def make(self) -> WorktreePlan:
@@ -271,8 +273,12 @@ class WorktreePlanner:
 
     def _clear(self, path: bytes, *, keep_file: bool = False, keep_directory: bool = False) -> os.stat_result | None:
         """What is in the way of ``path`` goes; what is at it and may be replaced or stay is returned."""
+        directory = path.rpartition(b"/")[0]
+        if directory in self._bare:
+            return None
         for above in reversed(list(ancestors(path))):
             if self._is_covered(above) or not self._is_real(above):
+                self._bare.add(directory)
                 return None
         if self._is_covered(path):
             return None

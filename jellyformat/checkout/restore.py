@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jellyformat.capture.watch import no_collections
 from jellyformat.checkout import aside, prune
 from jellyformat.checkout.current import look
 from jellyformat.checkout.excludes import all_excluded, read_exclude
@@ -27,7 +28,7 @@ from jellyformat.files.beneath import remove_tree
 from jellyformat.files.platform import NO_LOCKS
 from jellyformat.format.container import Container
 from jellyformat.format.objects import parse_commit
-from jellyformat.format.paths import check_path
+from jellyformat.format.paths import check_paths
 from jellyformat.format.text import brief
 from jellyformat.git.create import is_harmless_remote, make_repository
 from jellyformat.git.layout import Layout, layout_at, repository_to_change
@@ -140,8 +141,9 @@ def restore(
         SystemFailure: the system said no; all is as it was, or the next command makes it so.
     """
     check_system()
-    with open_container(file) as box:
+    with no_collections(), open_container(file) as box:
         box.checker.names = {}
+        box.pool.keep_more()
         files.validate(box)
         if box.checker.thin:
             raise RefusedRepository(
@@ -157,8 +159,7 @@ def restore(
                 hint=Hint("nothing was changed; the files alone come out with: ", command("export", "FILE", "DIR")),
             )
         target = target_of(box, drop_operation=without_operation)
-        for path in [*target.files, *target.directories, *(prefix[:-1] for prefix in target.repositories if prefix)]:
-            check_path(path)
+        check_paths([*target.files, *target.directories, *(prefix[:-1] for prefix in target.repositories if prefix)])
         files.check_names(box, [*target.files, *target.directories], any_names=any_names)
         place = Path("." if directory is None else directory)
         with (

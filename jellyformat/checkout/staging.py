@@ -13,6 +13,7 @@ from jellyformat.checkout.current import Raw
 from jellyformat.checkout.history import note_pending
 from jellyformat.checkout.store import Store
 from jellyformat.files import durable, platform
+from jellyformat.files.platform.directories import change_mode
 
 FEW = 32
 """So many files are synced one by one; more by syncing the filesystem."""
@@ -38,7 +39,7 @@ class Staging:
     old: int = 0
     written: list[bytes] = field(default_factory=list)
     linked: list[bytes] = field(default_factory=list)
-    """Symbolic links."""
+    """Symbolic links, and what stands for directories."""
     trees: list[bytes] = field(default_factory=list)
     """Directories that were made with all that is in them."""
 
@@ -75,20 +76,24 @@ class Staging:
         fd, name = self.store.below.parent(place)
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
 
-    def file(self, data: bytes, mode: int, *, exact: bool, mtime: int | None = None) -> bytes:
-        """Write a new file; its place."""
-        place = self.next_new()
-        self.write(place, data, mode, exact=exact, mtime=mtime)
-        return place
+    def directory(self, place: bytes, mode: int) -> None:
+        """Make a directory at a place."""
+        fd, name = self.store.below.parent(place)
+        os.mkdir(name, 0o700, dir_fd=fd)
+        change_mode(name, mode, fd)
+        self.linked.append(place + b"/.")
 
     def write(self, place: bytes, data: bytes, mode: int, *, exact: bool, mtime: int | None = None) -> None:
         """Write a new file at a place."""
-        with open(self.store.below.create(place, mode), "wb", buffering=0) as file:
-            durable.write_at(file.fileno(), data, 0)
+        fd = self.store.below.create(place, mode)
+        try:
+            durable.write_at(fd, data, 0)
             if exact:
-                os.fchmod(file.fileno(), mode)
+                os.fchmod(fd, mode)
             if mtime is not None:
-                os.utime(file.fileno(), ns=(mtime, mtime))
+                os.utime(fd, ns=(mtime, mtime))
+        finally:
+            os.close(fd)
         self.written.append(place)
 
     def link(self, place: bytes, target: bytes) -> None:
@@ -111,6 +116,9 @@ class Staging:
 
     def flush(self) -> None:
         """Wait until what was written is on the disk. Raises OSError."""
+        if len(self.written) > FEW:
+            flush(self.store, self.written)
+            return
         written, names = list(self.written), [*self.linked, b"work/old/1", f"states/{self.name}/kept/1".encode()]
         for tree in self.trees:
             top = os.fsencode(self.store.path) + b"/"

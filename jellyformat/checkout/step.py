@@ -15,12 +15,12 @@ from jellyformat.checkout.change import Changeover
 from jellyformat.checkout.current import Present, Raw, look
 from jellyformat.checkout.excludes import exclude_maker, hidden_of, shown_of
 from jellyformat.checkout.history import Log, Node, gone, sweep
-from jellyformat.checkout.journal import Seen
 from jellyformat.checkout.keeps import release_keeps, write_kept_pack
-from jellyformat.checkout.locks import git_locked, release_locks_of
+from jellyformat.checkout.locks import Held, git_locked, release_locks_of
 from jellyformat.checkout.planned import Planned, planned, umask
 from jellyformat.checkout.prune import check_room
 from jellyformat.checkout.recover import recover
+from jellyformat.checkout.seen import Seen
 from jellyformat.checkout.shallow import Boundaries, keep_commits
 from jellyformat.checkout.staging import Staging
 from jellyformat.checkout.store import Store
@@ -94,6 +94,7 @@ class Mover:
             log = log.with_node(Node(0, None, None, None, int(time.time()), "before the first restore"))
         self.log = log
         self._present: Present | None = None
+        self._held = Held()
         self._detached: bytes | None = None
         self._kept_ignored: list[bytes] = []
         self._given: tuple[tuple[bytes, bytes], ...] = ()
@@ -111,7 +112,7 @@ class Mover:
         git_dirs = [part.repository.layout.git_dir for part in first.repositories.values()]
         parts = [part.repository for part in first.repositories.values()]
         shared = [part.layout.common_dir for part in parts if part.reftable]
-        with git_locked(self._store, git_dirs, shared):
+        with git_locked(self._store, git_dirs, shared) as self._held:
             self._present = look(self._layout, hidden)
             if self._present.repositories.keys() != first.repositories.keys():
                 raise RefusedRepository(
@@ -173,7 +174,7 @@ class Mover:
         name = f"{live.id}-{number}"
         before = self.log.nodes.get(node.id)
         staging = Staging(self._store, name, None if before is None else before.name)
-        change = Changeover(self._store, self.log, present, target, plan, staging, number)
+        change = Changeover(self._store, self.log, present, target, plan, staging, number, whole=self._whole)
         try:
             staging.begin()
             objects = self._objects(change, target, held)
@@ -187,7 +188,9 @@ class Mover:
             log = change.run(lambda: self._new_log(node, name, change, box))
         except BaseException:
             with contextlib.suppress(Exception):  # the next command clears up what this cannot
+                self._held.stay = self._store.has("journal")  # what is half done is nothing for git
                 recover(self._store)
+                self._held.stay = False
             raise
         self._clear_up(log)
         return self._moved(way, objects)

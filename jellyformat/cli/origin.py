@@ -9,8 +9,6 @@ import click
 
 import jellyformat
 from jellyformat.errors import JellyError
-from jellyformat.trust.origin import origin
-from jellyformat.trust.settings import trust_of
 
 
 def say_origin(file: str, directory: str | None = None) -> None:
@@ -22,6 +20,9 @@ def say_origin(file: str, directory: str | None = None) -> None:
     """
     if click.get_current_context().obj["quiet"]:
         return
+    from jellyformat.trust.origin import origin  # which takes as long as a small snapshot
+    from jellyformat.trust.settings import trust_of
+
     with suppress(JellyError), jellyformat.open(file) as box:
         found = origin(box.manifest, trust_of(), *place_of(file), *(() if directory is None else (directory,)))
         if found is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -159,6 +160,26 @@ class Below:
             return _measure(name, fd)[1]
         except OSError:
             return 0
+
+    def likeness(self, path: bytes) -> bytes:
+        """A hash of what everything in the directory ``path`` and below it is like: names, kinds, modes, and sizes and
+        times but for directories. Raises OSError."""
+        hasher = hashlib.sha256()
+        left = [b""]
+        while left:
+            inner = left.pop()
+            found = []
+            with directories.entries(self.directory(path + inner)) as there:
+                for entry in there:
+                    seen, name = entry.stat(follow_symlinks=False), inner + b"/" + os.fsencode(entry.name)
+                    size, time = (0, 0) if stat.S_ISDIR(seen.st_mode) else (seen.st_size, seen.st_mtime_ns)
+                    found.append((name, b"%o %d %d" % (seen.st_mode, size, time)))
+                    if stat.S_ISDIR(seen.st_mode):
+                        left.append(name)
+            left.sort()
+            for pair in sorted(found):
+                hasher.update(b"%b\0%b\0" % pair)
+        return hasher.digest()
 
     def make_directory(self, path: bytes, mode: int = 0o700) -> None:
         """Make the directory ``path``, and those above it, where they are missing. Raises OSError."""

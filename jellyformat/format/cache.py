@@ -23,6 +23,10 @@ class ByteCache(Generic[Key, Item]):
         self._items: OrderedDict[Key, tuple[Item, int]] = OrderedDict()
         self._size = 0
 
+    def widen(self, most: int) -> None:
+        """Keep up to ``most`` bytes, where that is more than before."""
+        self._most = max(self._most, most)
+
     def get(self, key: Key) -> Item | None:
         """What is kept under a key; None for nothing."""
         found = self._items.get(key)

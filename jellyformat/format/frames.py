@@ -179,6 +179,8 @@ def decompress(frame: bytes, raw_length: int, window: int, offset: int, prefix: 
         raise bad(f"the frame says {found.content_size} bytes, not {raw_length}", "JF-ZST-005")
     if _largest_block(frame) > min(found.window_size, _BLOCK_MOST):  # the library copies what is not compressed
         raise bad("a zstd block is larger than its frame allows", "JF-ZST-001")
+    if found.content_size == zstandard.CONTENTSIZE_UNKNOWN and 0 < raw_length <= found.window_size:
+        frame = _with_size(frame, raw_length)
     try:
         raw = _decompressor(prefix).decompress(frame, max_output_size=raw_length, allow_extra_data=False)
     except MemoryError as error:  # no fault of the container
@@ -190,6 +192,13 @@ def decompress(frame: bytes, raw_length: int, window: int, offset: int, prefix: 
     if len(raw) != raw_length:
         raise bad(f"the frame has {len(raw)} bytes, not the declared {raw_length}", "JF-ZST-004")
     return raw
+
+
+def _with_size(frame: bytes, size: int) -> bytes:
+    """A frame that does not say its Frame_Content_Size, with it: the library then writes to where the content is to
+    be, and not first to a buffer as large as the window."""
+    end = zstandard.frame_header_size(frame)
+    return b"%b%c%b%b%b" % (frame[:4], frame[4] | 0xC0, frame[5:end], size.to_bytes(8, "little"), frame[end:])
 
 
 def _decompressor(prefix: bytes | None) -> zstandard.ZstdDecompressor:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from jellyformat.errors import BadObject
+from jellyformat.errors import BadObject, JellyError
 from jellyformat.format.paths import check_component, check_components
 
 COMMIT: Final = 1
@@ -27,7 +28,7 @@ FILE_MODES: Final = (REGULAR, EXECUTABLE, SYMLINK, GITLINK)
 OID_LENGTH: Final = {"sha1": 20, "sha256": 32}
 
 _STRICT_MODES: Final = {b"%o" % mode: mode for mode in (*FILE_MODES, DIRECTORY)}
-_SMALL_TREE = 1 << 20
+SMALL_TREE = 1 << 20
 """Bytes; the fields of larger ones, which take ten times as much memory, are not listed at once."""
 _TREE_ENTRY = {
     length: re.compile(rb"([0-7]{1,7}) ([^\0]*)\0(.{%d})" % length, re.DOTALL) for length in OID_LENGTH.values()
@@ -90,6 +91,11 @@ def canonical_mode(mode: int) -> int:
 
 def parse_tree(content: bytes, oid_length: int, *, strict: bool) -> list[TreeEntry]:
     """The entries of a tree, as `iterate_tree` gives them."""
+    if len(content) <= SMALL_TREE:
+        with suppress(JellyError):  # said below, of what comes first
+            entries = [TreeEntry(*fields) for fields in checked_fields(content, oid_length)]
+            if not strict or is_strict(entries, content):
+                return entries
     return list(iterate_tree(content, oid_length, strict=strict))
 
 
@@ -134,6 +140,11 @@ def iterate_tree(content: bytes, oid_length: int, *, strict: bool) -> Iterator[T
         position = stop
 
 
+def is_strict(entries: list[TreeEntry], content: bytes) -> bool:
+    """Whether the tree that these entries were read from, with ``strict`` or without, is strict."""
+    return len({entry.name for entry in entries}) == len(entries) and format_tree(entries) == content
+
+
 def tree_fields(content: bytes, oid_length: int) -> Iterable[tuple[int, bytes, bytes]]:
     """Mode, name and raw id of each entry of a tree, as `iterate_tree` gives them with ``strict`` false, but names are
     not checked: for the thousands of trees of a history, whose names are mostly the same.
@@ -141,7 +152,7 @@ def tree_fields(content: bytes, oid_length: int) -> Iterable[tuple[int, bytes, b
     Raises:
         BadObject: it is not a tree (SPEC JF-OBJ-002).
     """
-    if len(content) > _SMALL_TREE:
+    if len(content) > SMALL_TREE:
         return _large_tree_fields(content, oid_length)
     found = _TREE_ENTRY[oid_length].findall(content)
     if sum([len(mode) + len(name) for mode, name, _ in found]) + (2 + oid_length) * len(found) != len(content):

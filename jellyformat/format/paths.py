@@ -77,6 +77,16 @@ def check_path(path: bytes, parts: int = 1) -> None:
         check_component(name)
 
 
+def check_paths(paths: Iterable[bytes]) -> None:
+    """Check whole paths as `check_path` does; a name that stands in many of them is looked at once."""
+    names: set[bytes] = set()
+    for path in paths:
+        found = path.split(b"/")
+        check_length(path, len(found))
+        names.update(found)
+    check_components(list(names))
+
+
 def check_length(path: bytes, components: int, parts: int = 1) -> None:
     """Check a path's length in bytes and components.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from jellyformat.errors import (
     BadDiff,
@@ -37,8 +36,7 @@ _AGAIN_TIMES = 64
 could send its reader back and forth between its blocks for years."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an object is: its block, its record's offsets in the raw block, its kind, its size in bytes, and how many
     diffs lie beneath it."""
 
@@ -83,6 +81,11 @@ class Pool:
         """The block that was a prefix last, and its raw bytes: those that follow have the same."""
         self._values = Allowance(limits.bounds(source.size).values)
         self._again = _AGAIN_BYTES + _AGAIN_TIMES * sum(block.raw_length for block in manifest.blocks)
+
+    def keep_more(self) -> None:
+        """Keep more of what is decoded than a reader with little memory would: all of it is about to be asked for."""
+        for cache in (self._blobs, self._others):
+            cache.widen(_CACHE_BYTES)
 
     @property
     def places(self) -> dict[bytes, Place]:

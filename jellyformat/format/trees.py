@@ -8,7 +8,7 @@ from itertools import islice
 
 from jellyformat.errors import CountLimit
 from jellyformat.format import limits
-from jellyformat.format.objects import DIRECTORY, Leaf, TreeEntry, iterate_tree
+from jellyformat.format.objects import DIRECTORY, SMALL_TREE, Leaf, TreeEntry, is_strict, iterate_tree, parse_tree
 from jellyformat.format.paths import check_length
 
 
@@ -45,8 +45,14 @@ class Flattener:
         key = (oid, strict)
         found = self._parsed.get(key)
         if found is None:
-            tree = iterate_tree(self._read(oid), self._oid_length, strict=strict)
-            found = list(islice(tree, self._left_parsed + 1))
+            content, other = self._read(oid), self._parsed.get((oid, not strict))
+            if other is not None and (not strict or is_strict(other, content)):
+                found = other
+            elif len(content) <= SMALL_TREE:
+                found = parse_tree(content, self._oid_length, strict=strict)
+            else:
+                tree = iterate_tree(content, self._oid_length, strict=strict)
+                found = list(islice(tree, self._left_parsed + 1))
             if len(found) > self._left_parsed:  # whatever is parsed stands in a flattened tree
                 raise self._too_many()
             self._left_parsed -= len(found)

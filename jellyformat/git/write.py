@@ -6,7 +6,9 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,6 +20,7 @@ GitObject: TypeAlias = tuple[bytes, int, bytes]
 
 _ASSUME_VALID, _EXTENDED, _NAME_LENGTH = 0x8000, 0x4000, 0x0FFF
 _SKIP_WORKTREE, _INTENT_TO_ADD = 0x4000, 0x2000
+_STAT_DATA = struct.Struct(">10I")
 _OFS_DELTA = 6
 _DEPTH = 40
 """Deltas in a chain: more makes reading slow."""
@@ -25,8 +28,10 @@ _WINDOW_BYTES = 64 << 20
 """Bytes of objects kept as bases for deltas."""
 _SMALL = 4096
 """Bytes of the smaller window."""
-_SHORT = 96
-"""Bytes; shorter data are stored."""
+_THREADS, _AT_ONCE, _AHEAD = 2, 1 << 19, 16
+"""Threads that deflate; bytes that one of them takes at once; how often so many wait."""
+_SHORT = 192
+"""Bytes; shorter data, deltas of trees with their ids above all, hardly shrink: they are stored."""
 
 
 def _sha(object_format: str) -> hashlib._Hash:
@@ -47,8 +52,8 @@ def format_index(entries: Iterable[IndexEntry], object_format: str) -> bytes:
         flags = min(len(entry.path), _NAME_LENGTH) | entry.stage << 12
         flags |= _ASSUME_VALID if entry.assume_valid else 0
         more = (_SKIP_WORKTREE if entry.skip_worktree else 0) | (_INTENT_TO_ADD if entry.intent_to_add else 0)
-        head = struct.pack(
-            ">10I", *entry.ctime, *entry.mtime, entry.dev, entry.ino, entry.mode, entry.uid, entry.gid, entry.size
+        head = _STAT_DATA.pack(
+            *entry.ctime, *entry.mtime, entry.dev, entry.ino, entry.mode, entry.uid, entry.gid, entry.size
         )
         head += entry.oid + struct.pack(">H", flags | (_EXTENDED if more else 0))
         head += (struct.pack(">H", more) if more else b"") + entry.path
@@ -60,18 +65,28 @@ def format_index(entries: Iterable[IndexEntry], object_format: str) -> bytes:
 
 
 def index_entry(
-    path: bytes, mode: int, oid: bytes, found: os.stat_result | None = None, **flags: bool | int
+    path: bytes,
+    mode: int,
+    oid: bytes,
+    found: os.stat_result | None = None,
+    *,
+    stage: int = 0,
+    assume_valid: bool = False,
+    intent_to_add: bool = False,
+    skip_worktree: bool = False,
 ) -> IndexEntry:
     """An index entry; with the stat data of the file that has its content, or for git to look at again."""
-    low = 0xFFFFFFFF
-    stage = int(flags.get("stage", 0))
-    bits = [bool(flags.get(name)) for name in ("assume_valid", "intent_to_add", "skip_worktree")]
     if found is None:
-        return IndexEntry(path, oid, mode, stage, 0, (0, 0), (0, 0), 0, 0, 0, 0, *bits)
-    mtime, ctime = (divmod(stamp, 10**9) for stamp in (found.st_mtime_ns, found.st_ctime_ns))
+        mtime = ctime = 0, 0
+        return IndexEntry(
+            path, oid, mode, stage, 0, mtime, ctime, 0, 0, 0, 0, assume_valid, intent_to_add, skip_worktree
+        )
+    low = 0xFFFFFFFF
+    (seconds, rest), (changed, changed_rest) = divmod(found.st_mtime_ns, 10**9), divmod(found.st_ctime_ns, 10**9)
     return IndexEntry(
-        path, oid, mode, stage, found.st_size & low, (mtime[0] & low, mtime[1]), (ctime[0] & low, ctime[1]),
-        found.st_dev & low, found.st_ino & low, found.st_uid & low, found.st_gid & low, *bits,
+        path, oid, mode, stage, found.st_size & low, (seconds & low, rest), (changed & low, changed_rest),
+        found.st_dev & low, found.st_ino & low, found.st_uid & low, found.st_gid & low,
+        assume_valid, intent_to_add, skip_worktree,
     )  # fmt: skip
 
 
@@ -95,10 +110,9 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
         object_format: ``sha1`` or ``sha256``.
         names: The path of a tree or blob by raw id; those of one path are alike.
     """
-    parts: list[bytes] = [b""]
-    found: list[tuple[bytes, int, int]] = []  # raw id, crc, offset
-    bases: dict[tuple[int, bytes], tuple[bytes, int, int]] = {}  # content, offset, depth
-    held, offset, seen = 0, 12, set()
+    entries: list[tuple[bytes, int, int, int | None]] = []  # raw id, kind, length, and the entry that a delta is of
+    bases: dict[tuple[int, bytes], tuple[bytes, int, int]] = {}  # content, entry, depth
+    held, seen, deflating = 0, set[bytes](), _Deflating()
     for oid, kind, content in objects:
         if oid in seen:
             continue
@@ -106,22 +120,29 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
         key = (kind, names.get(oid, b""))
         base = bases.get(key) if oid in names else None
         delta = delta_from(base[0], content) if base is not None and wants_delta(content) else None
-        depth = 0
+        depth, data, of = 0, content, None
         if delta is not None and base is not None:
-            head = _entry_head(_OFS_DELTA, len(delta)) + _offset(offset - base[1])
-            packed = head + _deflated(delta)
-            depth = base[2] + 1
-        else:
-            packed = _entry_head(kind, len(content)) + _deflated(content)
+            data, of, depth = delta, base[1], base[2] + 1
         if oid in names and depth < _DEPTH:
             held += len(content) - (len(base[0]) if base is not None else 0)
-            bases[key] = content, offset, depth
+            bases[key] = content, len(entries), depth
             if held > _WINDOW_BYTES:
                 bases.clear()
                 held = 0
         elif oid in names:
             del bases[key]
             held -= 0 if base is None else len(base[0])
+        entries.append((oid, kind, len(data), of))
+        deflating.put(data)
+    bases.clear()
+    parts: list[bytes] = [b""]
+    found: list[tuple[bytes, int, int]] = []  # raw id, crc, offset
+    offset = 12
+    for (oid, kind, length, of), deflated in zip(entries, deflating.all(), strict=True):
+        if of is None:
+            packed = _entry_head(kind, length) + deflated
+        else:
+            packed = _entry_head(_OFS_DELTA, length) + _offset(offset - found[of][2]) + deflated
         parts.append(packed)
         found.append((oid, zlib.crc32(packed), offset))
         offset += len(packed)
@@ -137,12 +158,54 @@ def make_pack(objects: Iterable[GitObject], object_format: str, names: Mapping[b
     return Pack(naming.hexdigest(), parts, _pack_index(found, trailer, object_format))
 
 
+class _Deflating:
+    """Data deflated in their order, by two threads where there is much: zlib lets others run meanwhile."""
+
+    def __init__(self) -> None:
+        self._parts: deque[Future[list[bytes]]] = deque()
+        self._next: list[bytes] = []
+        self._size = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    def put(self, data: bytes) -> None:
+        """Deflate something."""
+        self._next.append(data)
+        self._size += len(data)
+        if self._size >= _AT_ONCE:
+            self._begin()
+
+    def all(self) -> Iterator[bytes]:
+        """All that was put in, deflated; it can be asked for once."""
+        last = map(_deflated, self._next)  # for little, no thread is begun
+        while self._parts:
+            yield from self._parts.popleft().result()
+        yield from last
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _begin(self) -> None:
+        part, self._next, self._size = self._next, [], 0
+        try:
+            self._pool = self._pool or ThreadPoolExecutor(_THREADS)
+            self._parts.append(self._pool.submit(_all_deflated, part))
+        except RuntimeError:  # no more threads, or the interpreter is ending
+            done: Future[list[bytes]] = Future()
+            done.set_result(_all_deflated(part))
+            self._parts.append(done)
+        if len(self._parts) > _AHEAD:  # what was read is not heaped up where reading is the faster
+            self._parts[-_AHEAD].result()
+
+
+def _all_deflated(parts: list[bytes]) -> list[bytes]:
+    return [_deflated(part) for part in parts]
+
+
 def _deflated(data: bytes) -> bytes:
     """A zlib stream (RFC 1950); where compression would not pay for its start, of one stored block."""
     if len(data) > _SMALL:
         return zlib.compress(data, 1)
     if len(data) > _SHORT:  # zlib spends more time on clearing its tables than on the data, unless they are small
-        compressor = zlib.compressobj(1, zlib.DEFLATED, 12, 5)
+        compressor = zlib.compressobj(1, zlib.DEFLATED, 12, 7)
         return compressor.compress(data) + compressor.flush()
     length = struct.pack("<HH", len(data), len(data) ^ 0xFFFF)
     return b"\x78\x01\x01" + length + data + struct.pack(">I", zlib.adler32(data))

@@ -21,7 +21,8 @@ def test_blocks_are_not_decompressed_for_each_object(tmp_path: Path, monkeypatch
         repo.commit(f"step {number}")
     snap = jellyformat.snapshot(repo.path, history="full")
     (tmp_path / "x.jelly").write_bytes(snap.data)
-    monkeypatch.setattr(pool, "_SMALL_BYTES", 1)
+    for name in ("_SMALL_BYTES", "_CACHE_BYTES", "_RAW_BYTES"):
+        monkeypatch.setattr(pool, name, 1)
     read_block, calls = frames.read_block, []
 
     def counted(*arguments: object) -> bytes:
