@@ -6,7 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jellyformat.errors import BindingMismatch, JellyError, SignatureMismatch
+from jellyformat.errors import (
+    BindingMismatch,
+    JellyError,
+    SignatureMismatch,
+    UnsupportedBlock,
+    UnsupportedFeature,
+    UnsupportedVersion,
+)
 from jellyformat.format import frames, paths
 from jellyformat.format.container import BARE, Container
 from jellyformat.format.model import HISTORY, STATE
@@ -19,6 +26,9 @@ from jellyformat.hosts.settled import settled
 from jellyformat.trust import commits, containers, settings
 from jellyformat.trust.checking import SignatureCheck
 from jellyformat.trust.settings import Trust
+
+UNKNOWN = (UnsupportedVersion, UnsupportedFeature, UnsupportedBlock)
+"""What a later version may have written: told as that, and not as damage (SPEC 3.1)."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +104,11 @@ class Report:
 
 
 def verdict(error: JellyError | None) -> str:
-    """What a fault means, in one or two words."""
+    """What a fault means, in a few words."""
     if isinstance(error, SignatureMismatch):
         return "NOT SIGNED"
+    if isinstance(error, UNKNOWN):
+        return "NOT KNOWN HERE"
     return "OTHER HOST" if isinstance(error, BindingMismatch) else "DAMAGED"
 
 

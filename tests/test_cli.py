@@ -56,6 +56,18 @@ def test_verify_many(repository: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_a_later_version_wrote_is_not_called_damaged(repository: Path) -> None:
+    jelly(repository, "snapshot", "-o", "code.jelly")
+    data = bytearray((repository / "code.jelly").read_bytes())
+    data[8] = 2  # the major version
+    (repository / "code.jelly").write_bytes(data)
+    done = jelly(repository, "verify", "code.jelly", code=1)
+    assert b"code.jelly: NOT KNOWN HERE" in done.stdout
+    assert b"a newer jellyformat reads it" in done.stderr
+    assert b"DAMAGED" not in done.stdout
+    assert b"another copy" not in done.stderr
+
+
 def test_replace_never_takes_a_checkpoint_away(repository: Path) -> None:
     """Neither FILE itself, nor another that was named by mistake: only what such a command writes."""
     model, other = repository / "model.bin", repository / "other.bin"

@@ -14,7 +14,7 @@ from jellyformat.errors import BindingMismatch, JellyError, SignatureMismatch
 from jellyformat.format.text import visible
 from jellyformat.selecting import moment
 from jellyformat.trust.checking import BAD, GOOD
-from jellyformat.verifier import verdict
+from jellyformat.verifier import UNKNOWN, verdict
 
 
 @click.command("verify")
@@ -70,7 +70,7 @@ def command(
 
 
 def _print(report: jellyformat.Report) -> None:
-    is_whole = isinstance(report.error, (BindingMismatch, SignatureMismatch))
+    is_whole = isinstance(report.error, (BindingMismatch, SignatureMismatch, *UNKNOWN))
     word = click.style("ok", fg="green", bold=True)
     if not report.ok:
         word = click.style(verdict(report.error), fg="red", bold=True)
