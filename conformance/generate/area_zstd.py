@@ -148,6 +148,10 @@ def _sizes(area: Area) -> None:
         why = f"one byte {name} than the raw length, which the frame does not say"
         area.reject(f"manifest-{name}", "JF-ZST-004", "malformed.compression", why, _manifest(pack))
         area.reject(f"block-{name}", "JF-ZST-004", "malformed.compression", why, _block(pack))
+    made = _text()
+    made.blocks[0].frame = frame(_join(made.blocks[0].raw)[:-1], size=None, window=0, most=1024)
+    why = "one byte less than the raw length, which the frame does not say, and which is more than its window"
+    area.reject("block-less-beyond-window", "JF-ZST-004", "malformed.compression", why, made)
     bomb: Packer = lambda raw: frame([Run(0, 1 << 28)], size=None, window=WINDOW_8)  # noqa: E731
     why = "a real bomb: 8 KiB that decompress to 256 MiB, and a raw length of a few hundred bytes"
     area.reject("manifest-bomb", "JF-ZST-004", "malformed.compression", why, _manifest(bomb))
