@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -187,10 +188,12 @@ def is_below(path: bytes, paths: Sequence[str]) -> bool:
 
 def worktree_side(box: Container) -> Files:
     """The files on disk of a snapshot."""
-    return {
-        item.path: Side(item.mode, item.oid, lambda oid=item.oid: box.pool.read(oid, BLOB))  # type: ignore[misc]
-        for item in box.files()
-    }
+    return {item.path: _side(box, item.mode, item.oid) for item in box.files()}
+
+
+def _side(box: Container, mode: int, oid: bytes) -> Side:
+    """A file that a snapshot has."""
+    return Side(mode, oid, partial(box.pool.read, oid, BLOB))
 
 
 def committed_sides(box: Container) -> Iterator[tuple[bytes, Side]]:
@@ -200,7 +203,7 @@ def committed_sides(box: Container) -> Iterator[tuple[bytes, Side]]:
         flat = box.checker.flat(part)
         for path, leaf in (*flat.head.items(), *flat.index.items()):
             if leaf.mode != GITLINK and leaf.oid in box.pool.places:
-                yield prefix + path, Side(leaf.mode, leaf.oid, lambda oid=leaf.oid: box.pool.read(oid, BLOB))  # type: ignore[misc]
+                yield prefix + path, _side(box, leaf.mode, leaf.oid)
 
 
 def _head_side(box: Container) -> Files:
@@ -220,7 +223,7 @@ def _head_side(box: Container) -> Files:
         if above.holds(path):
             continue
         if path not in same:
-            found[path] = Side(leaf.mode, leaf.oid, lambda oid=leaf.oid: box.pool.read(oid, BLOB))  # type: ignore[misc]
+            found[path] = _side(box, leaf.mode, leaf.oid)
         elif same[path].mode:
             found[path] = same[path]
     return found

@@ -86,13 +86,11 @@ def say_filtered(paths: Sequence[bytes]) -> None:
     """Warn of files that a filter may conceal, and that were left out."""
     if not paths:
         return
-    shown = paths[:_SHOWN]
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     watch.say(
         Hint(
             "left out of the snapshot, new or changed under a filter that may be there to conceal them: "
-            f"{', '.join(map(show_name, shown))}{more}; to take them as they are on disk: ",
-            option("include", tuple(os.fsdecode(path) for path in shown)),
+            f"{_first(paths)}; to take them as they are on disk: ",
+            option("include", tuple(os.fsdecode(path) for path in paths[:_SHOWN])),
         ),
         CaptureWarning,
     )
@@ -112,11 +110,8 @@ def say_committed(state: State, flat_of: Callable[[State], Flat]) -> None:
         within = directories_of(head)
         kept += [prefix + path for path in left if path in head or path.rstrip(b"/") in within]
     if kept:
-        more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
         watch.say(
-            f"left out as on disk, but still in the snapshot, for HEAD's commit has it: "
-            f"{', '.join(map(show_name, kept[:_SHOWN]))}{more}",
-            CaptureWarning,
+            f"left out as on disk, but still in the snapshot, for HEAD's commit has it: {_first(kept)}", CaptureWarning
         )
 
 
@@ -144,6 +139,12 @@ def say_empty(name: str, parts: Manifest) -> None:
         ),
         CaptureWarning,
     )
+
+
+def _first(paths: Sequence[bytes]) -> str:
+    """The first of some paths, and how many more there are."""
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(map(show_name, paths[:_SHOWN])) + more
 
 
 def _line(path: bytes) -> str:
