@@ -67,22 +67,28 @@ def by_git(repository: Path, options: list[str], old: str, new: str) -> bytes:
     return git(repository, "-c", "core.attributesFile=/dev/null", "diff", *plain, *options, old, new)
 
 
+def commits_of(repository: Path, *arguments: str) -> list[str]:
+    """The commits that a command of git's lists; none where this is no repository."""
+    listed = subprocess.run(["git", "-C", repository, *arguments], capture_output=True, text=True, check=False)
+    return listed.stdout.split()
+
+
 @pytest.mark.slow
 def test_fifty_pairs_of_a_real_repository(tmp_path: Path) -> None:
     """The history of this project: files moved, renamed and changed, binary ones among them."""
-    inside = subprocess.run(["git", "-C", ROOT, "rev-list", "HEAD"], capture_output=True, text=True, check=False)
-    commits = inside.stdout.split()
-    if len(commits) < PAIRS + 5:
+    commits = commits_of(ROOT, "rev-list", "--reverse", "HEAD")
+    if len(commits) < 4 * PAIRS + 5:
         pytest.skip("this is no clone with its history")
     bare = tmp_path / "bare.git"
     git(tmp_path, "clone", "-q", "--bare", "--shared", str(ROOT), str(bare))
+    # counted from the first commit on: a later one changes nothing in what is compared
+    pairs = [(commits[4 * number], commits[4 * number + 1 + number % 4]) for number in range(PAIRS)]
+    pairs += [(f"{new}^", new) for new in commits_of(bare, "log", "--reverse", "-M", "--diff-filter=R", "--format=%H")[:4]]
     blobs = Blobs(bare)
     renamed = 0
-    step = (len(commits) - 1) // PAIRS
-    for number in range(PAIRS):
-        new, old = commits[number * step], commits[number * step + 1 + number % 4]
+    for number, (old, new) in enumerate(pairs):
         sides = files_of(bare, old, blobs), files_of(bare, new, blobs)
-        for options in OPTIONS if FULL else [OPTIONS[number % len(OPTIONS)]]:
+        for options in OPTIONS if FULL or number >= PAIRS else [OPTIONS[number % len(OPTIONS)]]:
             expected = by_git(bare, [*options, "--full-index"], old, new)
             assert b"".join(git_diff(*sides, [*options, "--full-index"])) == expected, (old, new, options)
             renamed += expected.count(b"\nrename from ")

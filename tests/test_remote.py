@@ -257,9 +257,12 @@ def bucket() -> Iterator[list[tuple[str, int]]]:
             patch.setenv(name, value)
         import fsspec
 
+        # another module's server may have been there before: its client would be taken again
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
         fsspec.filesystem("s3").mkdir("checkpoints")
         yield sent
         running.stop()
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @pytest.mark.framework
