@@ -6,6 +6,7 @@ import os
 import random
 import re
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -257,8 +258,10 @@ def bucket() -> Iterator[list[tuple[str, int]]]:
             patch.setenv(name, value)
         import fsspec
 
-        # another module's server may have been there before: its client would be taken again
+        # another module's server may have been there before: its client would be taken again, and its buckets be here
         fsspec.get_filesystem_class("s3").clear_instance_cache()
+        with urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b""):
+            pass
         fsspec.filesystem("s3").mkdir("checkpoints")
         yield sent
         running.stop()
