@@ -220,21 +220,23 @@ class Collector:
         self.parents[oid] = head.parents
         self._hold(oid, content)
         self._older[oid] = _Old(COMMIT, b"", len(self._older), repository)
+        kept, known, missing = self.kept, self._older, self.missing
         stack = [(head.tree, TREE, b"")]
         while stack:
             oid, kind, path = stack.pop()
-            if oid in self.kept or oid in self._older or oid in self.missing:
+            if oid in kept or oid in known or oid in missing:
                 continue
             if kind == TREE:
                 found = self._read(repository, oid, kind)
                 if found is None:
-                    self.missing.add(oid)
+                    missing.add(oid)
                     continue
                 self._hold(oid, found)
+                inside = path + b"/"
                 for mode, name, entry in tree_fields(found, self.oid_length):
-                    if mode != GITLINK:
-                        stack.append((entry, TREE if mode == DIRECTORY else BLOB, path + b"/" + name))
-            self._older[oid] = _Old(kind, path, len(self._older), repository)
+                    if entry not in known and entry not in kept and mode != GITLINK:
+                        stack.append((entry, TREE if mode == DIRECTORY else BLOB, inside + name))
+            known[oid] = _Old(kind, path, len(known), repository)
 
     def _hold(self, oid: bytes, content: bytes) -> None:
         """Keep what was read of history until it is written, as far as memory should go."""

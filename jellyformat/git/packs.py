@@ -25,6 +25,11 @@ _INDEX_MAGIC = b"\xfftOc\0\0\0\2"
 LONGEST_CHAIN = 4095
 """Deltas, one on the other: git makes no longer ones."""
 _LARGE_OFFSET = 0x80000000
+_NAMES_AT = 8 + 256 * 4
+"""Where in an index of version 2 the ids begin, behind magic and fan-out table."""
+_KEPT_NAMES = 128
+"""Ids that begin with the same byte, up to which all of them are read at once: 32,768 objects in a pack."""
+_UINT32 = struct.Struct(">I")
 _PIECE = 1 << 16
 """Bytes read at once of a file that is not mapped."""
 _LONGEST_INDEX = 1 << 30
@@ -106,6 +111,8 @@ class Pack:
         self._is_old = False
         self._data: mmap.mmap | _Unmapped | None = None
         self._is_broken = False
+        self._fans: tuple[int, ...] = ()
+        self._known: dict[int, dict[bytes, int]] = {}
         self.vanished = False
 
     def find(self, oid: bytes) -> int | None:
@@ -122,24 +129,47 @@ class Pack:
             self._is_broken = False
         if self._is_old:
             return self._find_old(oid)
-        index, length = self._index, self._length
         first = oid[0]
-        low = struct.unpack_from(">I", index, 8 + 4 * (first - 1))[0] if first else 0
-        high = struct.unpack_from(">I", index, 8 + 4 * first)[0]
-        count = struct.unpack_from(">I", index, 8 + 4 * 255)[0]
-        names = 8 + 1024
+        known = self._known.get(first)
+        if known is None:
+            known = self._known[first] = self._names_from(first)
+        if known:
+            at = known.get(oid)
+            return None if at is None else self._offset(self._index, at)
+        return self._search(self._index, oid)
+
+    def _names_from(self, first: int) -> dict[bytes, int]:
+        """Where the ids that begin with a byte stand in the index; empty where they are too many to keep, or none."""
+        assert self._index is not None
+        if not self._fans:
+            self._fans = (0, *struct.unpack_from(">256I", self._index, 8))
+        low, high = self._fans[first], self._fans[first + 1]
+        if not 0 < high - low <= _KEPT_NAMES:
+            return {}
+        length = self._length
+        names = self._index[_NAMES_AT + low * length : _NAMES_AT + high * length]
+        return {names[at : at + length]: low + at // length for at in range(0, len(names), length)}
+
+    def _search(self, index: mmap.mmap | bytes, oid: bytes) -> int | None:
+        low, high = self._fans[oid[0]], self._fans[oid[0] + 1]
+        length = self._length
         while low < high:
             middle = (low + high) // 2
-            found = index[names + middle * length : names + (middle + 1) * length]
+            found = index[_NAMES_AT + middle * length : _NAMES_AT + (middle + 1) * length]
             if found == oid:
-                offsets = names + count * (length + 4)
-                offset = struct.unpack_from(">I", index, offsets + 4 * middle)[0]
-                if offset & _LARGE_OFFSET:
-                    far = offsets + 4 * count + 8 * (offset ^ _LARGE_OFFSET)
-                    offset = struct.unpack_from(">Q", index, far)[0]
-                return int(offset)
+                return self._offset(index, middle)
             low, high = (middle + 1, high) if found < oid else (low, middle)
         return None
+
+    def _offset(self, index: mmap.mmap | bytes, number: int) -> int:
+        """Where in the pack the object lies whose id is the one of that number in the index."""
+        count = self._fans[256]
+        offsets = _NAMES_AT + count * (self._length + 4)
+        (offset,) = _UINT32.unpack_from(index, offsets + 4 * number)
+        if offset & _LARGE_OFFSET:
+            far = offsets + 4 * count + 8 * (offset ^ _LARGE_OFFSET)
+            (offset,) = struct.unpack_from(">Q", index, far)
+        return int(offset)
 
     def _find_old(self, oid: bytes) -> int | None:
         """`find` in an index of version 1, as git made them before 2007: offsets stand with the ids."""
@@ -248,6 +278,30 @@ def _inflate(data: mmap.mmap | _Unmapped, at: int, size: int) -> bytes:
     return bytes(content)
 
 
+def _copy_table() -> list[tuple[int, int, int]]:
+    """For each copy instruction: its bytes, and of those of the offset the bits and the mask; -1 where one is left out.
+
+    Offset and length are little-endian, and only bytes that are not zero are there: mostly the lowest ones.
+    """
+    table = []
+    for op in range(0x80):
+        offset, length = op & 0x0F, op >> 4
+        is_plain = offset & (offset + 1) == 0 and length & (length + 1) == 0
+        bits = 8 * offset.bit_count()
+        table.append((op.bit_count(), bits, (1 << bits) - 1 if is_plain else -1))
+    return table
+
+
+_COPIES = _copy_table()
+
+
+def _sparse_copy(op: int, data: bytes) -> tuple[int, int]:
+    """Offset and length of a copy instruction, whichever of their bytes are there. Raises IndexError."""
+    places = [place for place in range(7) if op & 1 << place]
+    value = sum(data[number] << 8 * place for number, place in enumerate(places))
+    return value & 0xFFFFFFFF, value >> 32 or 0x10000
+
+
 def delta_sizes(delta: bytes) -> tuple[int, int, int]:
     """The sizes in bytes that a delta gives for its base and its result, and where its instructions begin."""
     base, at = _number(delta, 0)
@@ -268,33 +322,21 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
         raise BadPack(f"a delta makes {size} bytes")
     parts: list[bytes] = []
     made, end = 0, len(delta)
+    from_bytes = int.from_bytes
     while at < end:
         op = delta[at]
         at += 1
         if op & 0x80:
-            start = length = 0
-            if op & 0x01:
-                start = delta[at]
-                at += 1
-            if op & 0x02:
-                start |= delta[at] << 8
-                at += 1
-            if op & 0x04:
-                start |= delta[at] << 16
-                at += 1
-            if op & 0x08:
-                start |= delta[at] << 24
-                at += 1
-            if op & 0x10:
-                length = delta[at]
-                at += 1
-            if op & 0x20:
-                length |= delta[at] << 8
-                at += 1
-            if op & 0x40:
-                length |= delta[at] << 16
-                at += 1
-            length = length or 0x10000
+            width, offset_bits, mask = _COPIES[op & 0x7F]
+            stop = at + width
+            if width and mask >= 0:
+                value = from_bytes(delta[at:stop], "little")
+                start, length = value & mask, value >> offset_bits or 0x10000
+            else:
+                start, length = _sparse_copy(op, delta[at:stop])
+            at = stop
+            if at > end:
+                raise BadPack("a delta ends within an instruction")
             if start + length > source:  # else it makes nothing, and there may be a billion such
                 raise BadPack("a delta copies from behind its base")
             parts.append(base[start : start + length])
