@@ -75,8 +75,9 @@ class Repo:
             bits = int(flags, 16)
             entries.append(
                 IndexEntry(
-                    path, bytes.fromhex(oid.decode()), int(mode, 8), int(stage), size, (msec, mnsec), (csec, cnsec),
-                    dev, ino, uid, gid, bits & 0x8000 != 0, bits & 1 << 29 != 0, bits & 1 << 30 != 0,
+                    path, bytes.fromhex(oid.decode()), int(mode, 8), int(stage), size, msec << 32 | mnsec,
+                    csec << 32 | cnsec, dev, ino, uid, gid, bits & 0x8000 != 0, bits & 1 << 29 != 0,
+                    bits & 1 << 30 != 0,
                 )
             )  # fmt: skip
         return entries
@@ -153,8 +154,9 @@ def test_stat_data(repo: Repo) -> None:
     repo.git("update-index", "--really-refresh")
     (entry,) = repo.check().entries
     stat = (repo.path / "a").stat()
-    assert entry.mtime == (1_234_567_890, 123_456_789)
-    assert entry.ctime == divmod(stat.st_ctime_ns, 10**9)
+    assert entry.mtime == 1_234_567_890 << 32 | 123_456_789
+    seconds, nanoseconds = divmod(stat.st_ctime_ns, 10**9)
+    assert entry.ctime == seconds << 32 | nanoseconds
     assert (entry.size, entry.ino, entry.dev) == (5, stat.st_ino & 0xFFFFFFFF, stat.st_dev & 0xFFFFFFFF)
     assert (entry.uid, entry.gid) == (stat.st_uid, stat.st_gid)
     assert entry.oid == hashlib.sha1(b"blob 5\x0012345").digest()

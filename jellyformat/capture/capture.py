@@ -251,6 +251,7 @@ def _capture(repository: Repository, roots: list[Repository], settings: Settings
     )
     say_empty(repository.name, parts)
     least = summary.least_length(state, capturing.flat_of)
+    del capturing  # what it knows of a million files is not needed for putting the container together
     return Captured(blocks.assemble(parts, written, least), parts)
 
 

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 
 from jellyformat.format.objects import EXECUTABLE, REGULAR, SYMLINK
-from jellyformat.git.index import IndexEntry
+from jellyformat.git.index import IndexEntry, stored_time
 from jellyformat.git.repository import Repository
 
 
@@ -50,12 +50,10 @@ class Stats:
         return EXECUTABLE if found.st_mode & 0o100 else REGULAR
 
 
-def _is_at(noted: tuple[int, int], time: int) -> bool:
+def _is_at(noted: int, time: int) -> bool:
     """Whether a time in an index is this one, in nanoseconds; some systems leave out what is less than a second."""
-    if noted[0] * 1_000_000_000 + noted[1] == time:
-        return True
-    seconds, nanoseconds = divmod(time, 10**9)
-    return noted[0] == seconds & 0xFFFFFFFF and noted[1] in (nanoseconds, 0)
+    stored = stored_time(time)
+    return noted in (stored, stored & ~0xFFFFFFFF)
 
 
 def stats_of(repository: Repository, index_time: int) -> Stats:

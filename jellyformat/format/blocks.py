@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -169,7 +170,8 @@ class BlockWriter:
         """Finish the block begun; all finished blocks so far."""
         if self._records:
             self._finish()
-        return [item.result() for item in self._ending]
+        ending, self._ending = self._ending, []
+        return [item.result() for item in ending]
 
 
 def smallest_record(kind: int, content: bytes, oid_length: int, bases: list[tuple[bytes, bytes]]) -> Record:
@@ -200,13 +202,14 @@ def assemble(parts: Manifest, written: list[Written], least: int = 0) -> bytes:
 
     Args:
         parts: The manifest without its blocks.
-        written: The blocks.
+        written: The blocks. The list is empty in the end: what they have goes into the container piece by piece, since
+            both may not fit into memory.
         least: Bytes that it has to have at least, for what its trees are when flattened (SPEC JF-OBJ-008).
 
     Raises:
         SizeLimit: the objects are more than any container of these records may hold.
     """
-    now = list(written)
+    now = written
     stored = dict.fromkeys(range(-1, len(now)), 0)
     while True:
         raw = manifest.encode(replace(parts, blocks=tuple(item.block for item in now)))
@@ -214,7 +217,7 @@ def assemble(parts: Manifest, written: list[Written], least: int = 0) -> bytes:
         total = frames.HEADER_LENGTH + len(frame) + sum(len(item.frame) for item in now)
         missing = max(least, loosen.least_length(parts, raw, now)) - total
         if missing <= 0:
-            return b"".join((frames.format_header(frame, len(raw), total), frame, *(item.frame for item in now)))
+            return _joined(frames.format_header(frame, len(raw), total), frame, now)
         # the bounds of SPEC JF-LIM grow with the bytes that are there: fewer of them are compressed
         saved = {number: item.block.raw_length - len(item.frame) for number, item in enumerate(now)}
         saved[-1] = len(raw) - len(frame)
@@ -225,6 +228,17 @@ def assemble(parts: Manifest, written: list[Written], least: int = 0) -> bytes:
         if number >= 0:
             block, loose = loosen.loosened(now[number].block, _raw_of(written, number), stored[number])
             now[number] = replace(now[number], block=block, frame=loose)
+
+
+def _joined(header: bytes, manifest_frame: bytes, written: list[Written]) -> bytes:
+    """A container; each block is let go when it is in it."""
+    out = io.BytesIO()
+    out.write(header)
+    out.write(manifest_frame)
+    written.reverse()
+    while written:
+        out.write(written.pop().frame)
+    return out.getvalue()  # the buffer itself, and no copy
 
 
 def _raw_of(written: list[Written], number: int) -> bytes:

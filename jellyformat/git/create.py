@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,7 +54,7 @@ def make_repository(
     place = worktree / ".git"
     if os.path.lexists(place):
         raise FileExistsError(f"{place} is there")
-    new = worktree / f".git.jelly-{secrets.token_hex(6)}.tmp"
+    new = worktree / f".git.jelly-{os.urandom(6).hex()}.tmp"
     try:
         write_repository(new, object_format, remotes=remotes)
         if exclude is not None:

@@ -50,7 +50,8 @@ class IndexEntry(NamedTuple):
         mode: The mode as stored, such as 0o100644.
         stage: 0, or 1 base, 2 ours, 3 theirs of a conflict.
         size: Bytes on disk when it was last looked at, modulo 2**32; 0 also means "look again".
-        mtime: Time of the last change of the content as ``(seconds, nanoseconds)``, seconds modulo 2**32.
+        mtime: Time of the last change of the content as it is stored: the seconds, modulo 2**32, times 2**32, and the
+            nanoseconds. One number, since there may be a million entries.
         ctime: Time of the last change of the inode, likewise.
         dev: Device number, modulo 2**32.
         ino: Inode number, modulo 2**32.
@@ -66,8 +67,8 @@ class IndexEntry(NamedTuple):
     mode: int
     stage: int
     size: int
-    mtime: tuple[int, int]
-    ctime: tuple[int, int]
+    mtime: int
+    ctime: int
     dev: int
     ino: int
     uid: int
@@ -80,6 +81,12 @@ class IndexEntry(NamedTuple):
     def is_tree(self) -> bool:
         """Whether this stands for a whole directory outside of the sparse checkout; ``oid`` is then a tree."""
         return self.mode == TREE_MODE
+
+
+def stored_time(nanoseconds: int) -> int:
+    """A time in nanoseconds since 1970 as an index has it: see `IndexEntry`."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return (seconds & 0xFFFFFFFF) << 32 | rest
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,7 @@ def _extended(bits: int, at: int) -> int:
 
 def _entries_2_3(data: bytes, count: int, oid_length: int, end: int) -> tuple[list[IndexEntry], int, int]:
     """The entries, how many at the beginning have no path, and where they end."""
-    fixed = struct.Struct(f">10I{oid_length}sH")
+    fixed = struct.Struct(f">2Q6I{oid_length}sH")
     unpack, size, find = fixed.unpack_from, fixed.size, data.find
     entries: list[IndexEntry] = []
     append = entries.append
@@ -216,7 +223,7 @@ def _entries_2_3(data: bytes, count: int, oid_length: int, end: int) -> tuple[li
         start = at + size
         if start + 2 > end:
             raise BadIndex(f"entry {number} of {count} is cut off", offset=at)
-        csec, cnsec, msec, mnsec, dev, ino, mode, uid, gid, length, oid, flags = unpack(data, at)
+        ctime, mtime, dev, ino, mode, uid, gid, length, oid, flags = unpack(data, at)
         more = 0
         if flags & _EXTENDED:
             more = _extended(data[start] << 8 | data[start + 1], start)
@@ -233,7 +240,7 @@ def _entries_2_3(data: bytes, count: int, oid_length: int, end: int) -> tuple[li
             nameless += 1
         append(
             IndexEntry(
-                data[start:stop], oid, mode, flags >> 12 & 3, length, (msec, mnsec), (csec, cnsec), dev, ino, uid, gid,
+                data[start:stop], oid, mode, flags >> 12 & 3, length, mtime, ctime, dev, ino, uid, gid,
                 flags & _ASSUME_VALID != 0, more & _INTENT_TO_ADD != 0, more & _SKIP_WORKTREE != 0,
             )
         )  # fmt: skip
@@ -245,7 +252,7 @@ def _entries_2_3(data: bytes, count: int, oid_length: int, end: int) -> tuple[li
 
 def _entries_4(data: bytes, count: int, oid_length: int, end: int) -> tuple[list[IndexEntry], int, int]:
     """As above, for version 4: no padding, and a path is the one before it less some bytes plus others."""
-    fixed = struct.Struct(f">10I{oid_length}sH")
+    fixed = struct.Struct(f">2Q6I{oid_length}sH")
     unpack, size, find = fixed.unpack_from, fixed.size, data.find
     entries: list[IndexEntry] = []
     append = entries.append
@@ -254,7 +261,7 @@ def _entries_4(data: bytes, count: int, oid_length: int, end: int) -> tuple[list
         start = at + size
         if start + 2 > end:
             raise BadIndex(f"entry {number} of {count} is cut off", offset=at)
-        csec, cnsec, msec, mnsec, dev, ino, mode, uid, gid, length, oid, flags = unpack(data, at)
+        ctime, mtime, dev, ino, mode, uid, gid, length, oid, flags = unpack(data, at)
         more = 0
         if flags & _EXTENDED:
             more = _extended(data[start] << 8 | data[start + 1], start)
@@ -286,7 +293,7 @@ def _entries_4(data: bytes, count: int, oid_length: int, end: int) -> tuple[list
             nameless += 1
         append(
             IndexEntry(
-                path, oid, mode, flags >> 12 & 3, length, (msec, mnsec), (csec, cnsec), dev, ino, uid, gid,
+                path, oid, mode, flags >> 12 & 3, length, mtime, ctime, dev, ino, uid, gid,
                 flags & _ASSUME_VALID != 0, more & _INTENT_TO_ADD != 0, more & _SKIP_WORKTREE != 0,
             )
         )  # fmt: skip

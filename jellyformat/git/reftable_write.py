@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def table_of(records: Mapping[bytes, Record], least: int, most: int, oid_length:
         body += b"".join(at.to_bytes(3, "big") for at in restarts) + len(restarts).to_bytes(2, "big")
     footer = header + struct.pack(">QQQQQ", 0, 0, 0, 0, 0)
     data = header + body + footer + zlib.crc32(footer).to_bytes(4, "big")
-    return b"0x%012x-0x%012x-%s.ref" % (least, most, secrets.token_hex(4).encode()), data
+    return b"0x%012x-0x%012x-%s.ref" % (least, most, os.urandom(4).hex().encode()), data
 
 
 def _varint(value: int) -> bytes:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from jellyformat.errors import JellyError
 from jellyformat.format.model import Manifest
 from jellyformat.git.layout import repository_to_change
-from jellyformat.git.repository import Repository
+
+if TYPE_CHECKING:
+    from jellyformat.git.repository import Repository
 
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://)(?:[^/@]*@)?([^/:]*)(?::[0-9]*)?/*(.*)", re.IGNORECASE | re.DOTALL)
 _SCP = re.compile(r"(?:[^/@]*@)?([^/:]+):/*(.*)", re.DOTALL)
@@ -20,7 +23,7 @@ def is_own(directory: str | os.PathLike[str], manifest: Manifest) -> bool:
     What is not signed can say anything of itself: this is for telling people, not for trusting code.
     """
     try:
-        here = Repository(repository_to_change(os.fspath(directory)))
+        here = _repository(directory)
         return _has_commit_of(here, manifest) or has_remote_of(here, manifest)
     except (JellyError, OSError):
         return False
@@ -29,9 +32,16 @@ def is_own(directory: str | os.PathLike[str], manifest: Manifest) -> bool:
 def has_commit_of(directory: str | os.PathLike[str], manifest: Manifest) -> bool:
     """Whether the repository around a directory has the commit that a snapshot was captured on."""
     try:
-        return _has_commit_of(Repository(repository_to_change(os.fspath(directory))), manifest)
+        return _has_commit_of(_repository(directory), manifest)
     except (JellyError, OSError):
         return False
+
+
+def _repository(directory: str | os.PathLike[str]) -> Repository:
+    layout = repository_to_change(os.fspath(directory))
+    from jellyformat.git.repository import Repository  # only where there is one: it is slow to import
+
+    return Repository(layout)
 
 
 def _has_commit_of(repository: Repository, manifest: Manifest) -> bool:

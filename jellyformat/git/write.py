@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from jellyformat.git.deltas import delta_from, wants_delta
-from jellyformat.git.index import IndexEntry
+from jellyformat.git.index import IndexEntry, stored_time
 
 GitObject: TypeAlias = tuple[bytes, int, bytes]
 """Raw id, kind (numbered as in packs), content."""
 
 _ASSUME_VALID, _EXTENDED, _NAME_LENGTH = 0x8000, 0x4000, 0x0FFF
 _SKIP_WORKTREE, _INTENT_TO_ADD = 0x4000, 0x2000
-_STAT_DATA = struct.Struct(">10I")
+_STAT_DATA = struct.Struct(">2Q6I")
 _OFS_DELTA = 6
 _DEPTH = 40
 """Deltas in a chain: more makes reading slow."""
@@ -53,7 +53,7 @@ def format_index(entries: Iterable[IndexEntry], object_format: str) -> bytes:
         flags |= _ASSUME_VALID if entry.assume_valid else 0
         more = (_SKIP_WORKTREE if entry.skip_worktree else 0) | (_INTENT_TO_ADD if entry.intent_to_add else 0)
         head = _STAT_DATA.pack(
-            *entry.ctime, *entry.mtime, entry.dev, entry.ino, entry.mode, entry.uid, entry.gid, entry.size
+            entry.ctime, entry.mtime, entry.dev, entry.ino, entry.mode, entry.uid, entry.gid, entry.size
         )
         head += entry.oid + struct.pack(">H", flags | (_EXTENDED if more else 0))
         head += (struct.pack(">H", more) if more else b"") + entry.path
@@ -77,14 +77,10 @@ def index_entry(
 ) -> IndexEntry:
     """An index entry; with the stat data of the file that has its content, or for git to look at again."""
     if found is None:
-        mtime = ctime = 0, 0
-        return IndexEntry(
-            path, oid, mode, stage, 0, mtime, ctime, 0, 0, 0, 0, assume_valid, intent_to_add, skip_worktree
-        )
+        return IndexEntry(path, oid, mode, stage, 0, 0, 0, 0, 0, 0, 0, assume_valid, intent_to_add, skip_worktree)
     low = 0xFFFFFFFF
-    (seconds, rest), (changed, changed_rest) = divmod(found.st_mtime_ns, 10**9), divmod(found.st_ctime_ns, 10**9)
     return IndexEntry(
-        path, oid, mode, stage, found.st_size & low, (seconds & low, rest), (changed & low, changed_rest),
+        path, oid, mode, stage, found.st_size & low, stored_time(found.st_mtime_ns), stored_time(found.st_ctime_ns),
         found.st_dev & low, found.st_ino & low, found.st_uid & low, found.st_gid & low,
         assume_valid, intent_to_add, skip_worktree,
     )  # fmt: skip

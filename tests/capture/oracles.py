@@ -138,8 +138,9 @@ class Git:
             bits = int(flags, 16)
             entries.append(
                 IndexEntry(
-                    path, bytes.fromhex(oid.decode()), int(mode, 8), int(stage), size, (msec, mnsec), (csec, cnsec),
-                    dev, ino, uid, gid, *(bool(bits & bit) for bit in (_ASSUME_VALID, _INTENT_TO_ADD, _SKIP_WORKTREE)),
+                    path, bytes.fromhex(oid.decode()), int(mode, 8), int(stage), size, msec << 32 | mnsec,
+                    csec << 32 | cnsec, dev, ino, uid, gid,
+                    *(bool(bits & bit) for bit in (_ASSUME_VALID, _INTENT_TO_ADD, _SKIP_WORKTREE)),
                 )
             )  # fmt: skip
         return entries
@@ -372,9 +373,10 @@ class LibGit2:
         return found
 
 
-def _time(stored: int | float | tuple[int, int]) -> tuple[int, int]:
-    """Seconds and nanoseconds."""
-    return stored if isinstance(stored, tuple) else (int(stored), 0)
+def _time(stored: int | float | tuple[int, int]) -> int:
+    """A time as `IndexEntry` has it."""
+    seconds, nanoseconds = stored if isinstance(stored, tuple) else (int(stored), 0)
+    return seconds << 32 | nanoseconds
 
 
 class Dulwich:

@@ -112,7 +112,9 @@ def test_index(tmp_path_factory: pytest.TempPathFactory, object_format: str, ver
     assert list(found.entries) == Git(repo.path).index()
 
 
-stamps = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 10**9 - 1))
+stamps = st.builds(
+    lambda seconds, nanoseconds: seconds << 32 | nanoseconds, st.integers(0, 2**32 - 1), st.integers(0, 10**9 - 1)
+)
 numbers = st.integers(0, 2**32 - 1)
 
 
@@ -127,7 +129,7 @@ def test_index_of_ours(
     tmp_path_factory: pytest.TempPathFactory,
     object_format: str,
     chosen: dict[bytes, tuple[int, tuple[int, ...]]],
-    stats: tuple[tuple[int, int], tuple[int, int], int, int, int, int, int],
+    stats: tuple[int, int, int, int, int, int, int],
     flags: list[tuple[bool, bool, bool]],
 ) -> None:
     """What we write, git and we read alike."""
