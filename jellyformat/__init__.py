@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from jellyformat.signing import sign, signatures
     from jellyformat.snapshots import Snapshot, embed, load, snapshot, strip
     from jellyformat.timeline import LogEntry, log
-    from jellyformat.trust.checking import SignatureCheck
+    from jellyformat.trust.signature import SignatureCheck
     from jellyformat.verifier import Check, Report, verify
 
 _MODULES = ("errors", "training")
@@ -80,7 +80,7 @@ _PLACES = {
     "Report": ("verifier", "Report"),
     "Restored": ("checkout.restore", "Restored"),
     "Run": ("format.extensions", "Run"),
-    "SignatureCheck": ("trust.checking", "SignatureCheck"),
+    "SignatureCheck": ("trust.signature", "SignatureCheck"),
     "Snapshot": ("snapshots", "Snapshot"),
     "SnapshotInfo": ("format.info", "SnapshotInfo"),
     "Stepped": ("checkout.undo", "Stepped"),

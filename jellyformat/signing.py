@@ -19,7 +19,7 @@ from jellyformat.hosts.binding import BINDING
 from jellyformat.hosts.open import open_container
 from jellyformat.hosts.registry import PathLike, Readable
 from jellyformat.trust import choosing, containers, settings
-from jellyformat.trust.checking import SignatureCheck
+from jellyformat.trust.signature import SignatureCheck
 
 
 def sign(

@@ -20,9 +20,9 @@ from jellyformat.gathering import Found, Missed, gather
 from jellyformat.hosts.open import open_container
 from jellyformat.hosts.registry import PathLike
 from jellyformat.selecting import Selection, code_of, conditions, moment, path_matches, sort_key
-from jellyformat.trust.checking import SignatureCheck
 from jellyformat.trust.containers import signatures_of
 from jellyformat.trust.settings import Trust, trust_of
+from jellyformat.trust.signature import SignatureCheck
 
 _SHOWN = 3
 

@@ -24,8 +24,8 @@ from jellyformat.hosts.lookup import Holding, Named
 from jellyformat.hosts.registry import PathLike, Readable
 from jellyformat.hosts.settled import settled
 from jellyformat.trust import commits, containers, settings
-from jellyformat.trust.checking import SignatureCheck
 from jellyformat.trust.settings import Trust
+from jellyformat.trust.signature import SignatureCheck
 
 UNKNOWN = (UnsupportedVersion, UnsupportedFeature, UnsupportedBlock)
 """What a later version may have written: told as that, and not as damage (SPEC 3.1)."""
@@ -248,7 +248,7 @@ def _verify_signatures(run: _Run, trust: Trust, require: bool | str) -> None:
     assert run.box is not None
     manifest = run.box.manifest
     run.signatures = containers.signatures_of(manifest, trust)
-    run.commit_signature = commits.check_commit(manifest, trust)
+    run.commit_signature = commits.check_commit(manifest, lambda: trust)
     if require is False:
         return
     who = None if require is True else require

@@ -83,7 +83,9 @@ def test_fifty_pairs_of_a_real_repository(tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", "--bare", "--shared", str(ROOT), str(bare))
     # counted from the first commit on: a later one changes nothing in what is compared
     pairs = [(commits[4 * number], commits[4 * number + 1 + number % 4]) for number in range(PAIRS)]
-    pairs += [(f"{new}^", new) for new in commits_of(bare, "log", "--reverse", "-M", "--diff-filter=R", "--format=%H")[:4]]
+    pairs += [
+        (f"{new}^", new) for new in commits_of(bare, "log", "--reverse", "-M", "--diff-filter=R", "--format=%H")[:4]
+    ]
     blobs = Blobs(bare)
     renamed = 0
     for number, (old, new) in enumerate(pairs):

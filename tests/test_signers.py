@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import os
 import random
 import shutil
@@ -349,7 +350,7 @@ def test_commits_are_signed_as_git_says(
     git(repo, "add", ".")
     git(repo, "commit", "-qm", "unsigned")
     bare = jellyformat.snapshot(repo).manifest
-    assert commits.check_commit(bare, Trust()) is None
+    assert commits.check_commit(bare, Trust) is None
     key = keys.public(place / "ed25519")
     lines = {
         "good": f"{ANN} {key}",
@@ -364,14 +365,14 @@ def test_commits_are_signed_as_git_says(
     # as git does it, the key has to be valid at the commit's date
     for expected, line in [*lines.items(), ("good", f'{ANN} valid-before="20260601" {key}')]:
         path = keys.signers(tmp_path / "list", line)
-        told = commits.check_commit(found, trust(path, line))
+        told = commits.check_commit(found, functools.partial(trust, path, line))
         assert told is not None
         assert told.state == expected
         arguments = ["git", "-c", f"gpg.ssh.allowedSignersFile={path}", "verify-commit", "HEAD"]
         assert (subprocess.run(arguments, cwd=repo, capture_output=True, check=False).returncode == 0) == (
             expected == "good"
         )
-    assert commits.check_commit(found, trust(tmp_path / "list", lines["good"], tool=False)).state == "good"  # type: ignore[union-attr]
+    assert commits.check_commit(found, lambda: trust(tmp_path / "list", lines["good"], tool=False)).state == "good"  # type: ignore[union-attr]
     keys.signers(tmp_path / "list", lines["good"])
     host = tmp_path / "x.jelly"
     host.write_bytes(jellyformat.snapshot(repo).data)
@@ -395,7 +396,7 @@ def test_a_commit_that_was_changed_after_it_was_signed(place: Path, tmp_path: Pa
     made = git(repo, "hash-object", "-t", "commit", "-w", "--stdin", data=raw).decode().strip()
     git(repo, "reset", "-q", "--hard", made)
     line = f"{ANN} {keys.public(place / 'ed25519')}"
-    told = commits.check_commit(jellyformat.snapshot(repo).manifest, trust(tmp_path / "list", line))
+    told = commits.check_commit(jellyformat.snapshot(repo).manifest, lambda: trust(tmp_path / "list", line))
     assert told is not None
     assert told.state == "bad"
 
@@ -419,6 +420,6 @@ def test_other_signatures_of_commits(place: Path, tmp_path: Path) -> None:
             repo, "hash-object", "-t", "commit", "-w", "--stdin", data=head + b"\ngpgsig " + lines + gap + body
         ).decode().strip()  # fmt: skip
         git(repo, "reset", "-q", "--hard", made)
-        told = commits.check_commit(jellyformat.snapshot(repo).manifest, Trust(None, None, None, TOOL))
+        told = commits.check_commit(jellyformat.snapshot(repo).manifest, lambda: Trust(None, None, None, TOOL))
         assert told is not None
         assert (told.state, said in told.detail) == (expected, True), told

@@ -70,6 +70,7 @@ def program_file() -> str | None:
     return script if script is not None and os.path.isfile(script) and not is_installed(script) else None
 
 
+@lru_cache(maxsize=8192)  # it is asked of every module that is loaded, at each save
 def is_installed(file: str) -> bool:
     """Whether a file, links followed, belongs to Python or to an installed package, this one among them."""
     return bool({"site-packages", "dist-packages"} & set(file.split(os.sep))) or file.startswith(_installed())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import stat
 from collections.abc import Mapping
 
@@ -183,7 +182,7 @@ def write_ref(layout: Layout, name: str, commit: bytes, *, nested: bool = False)
     if reftable.is_used(layout.common_dir):
         _change_tables(layout.common_dir, {directory + b"/" + ref: commit.hex().encode()})
         return
-    temporary = b"%s/%s.%s.lock" % (directory, ref, secrets.token_hex(6).encode())  # git takes no such name for a ref
+    temporary = b"%s/%s.%s.lock" % (directory, ref, os.urandom(6).hex().encode())  # git takes no such name for a ref
     with Below(layout.common_dir) as below:
         below.make_directory(directory, 0o777)
         below.replace(directory + b"/" + ref, commit.hex().encode() + b"\n", temporary, 0o644)
@@ -269,7 +268,7 @@ def remove(layout: Layout, names: list[bytes]) -> None:
     with Below(common_dir) as below:
         found = below.stat(_PACKED)
         if found is not None and b"".join(lines) != packed:
-            temporary = b"jelly-%s.tmp" % secrets.token_hex(6).encode()
+            temporary = b"jelly-%s.tmp" % os.urandom(6).hex().encode()
             below.replace(_PACKED, b"".join(lines), temporary, stat.S_IMODE(found.st_mode))
         for name in names:
             below.unlink(name)
@@ -290,7 +289,7 @@ def _change_tables(common_dir: bytes, changes: Mapping[bytes, bytes | None]) -> 
     with Below(common_dir) as below:
         merged = reftable_write.small_end(stack, lambda name: below.stat(b"reftable/" + name + b".lock") is None)
         name, table, names = reftable_write.addition(stack, changes, stack.oid_length, merged)
-        temporary = b"reftable/jelly-%s.tmp" % secrets.token_hex(6).encode()
+        temporary = b"reftable/jelly-%s.tmp" % os.urandom(6).hex().encode()
         below.replace(b"reftable/" + name, table, temporary, mode)
         below.replace(LIST, names, temporary, mode)
         for old in stack.names[len(stack.names) - merged :]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import sys
@@ -99,6 +98,8 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
+            import difflib  # here alone: it is slow to import, and seldom needed
+
             near = difflib.get_close_matches(name, [*_COMMANDS, *_ALIASES], n=1)
             meant = f" Did you mean {near[0]}?" if near else f" {ctx.command_path} --help lists them."
             ctx.fail(f"There is no command {visible(name)!r}.{meant}")

@@ -24,7 +24,7 @@ def say_origin(file: str, directory: str | None = None) -> None:
     from jellyformat.trust.settings import trust_of
 
     with suppress(JellyError), jellyformat.open(file) as box:
-        found = origin(box.manifest, trust_of(), *place_of(file), *(() if directory is None else (directory,)))
+        found = origin(box.manifest, trust_of, *place_of(file), *(() if directory is None else (directory,)))
         if found is not None:
             click.echo(f"note: {found.in_words()}; nothing of it is run", err=True)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import click
 
 import jellyformat
@@ -11,12 +15,15 @@ from jellyformat.cli.origin import place_of
 from jellyformat.cli.output import bold, common, json_option, print_json, safe_name, safe_path
 from jellyformat.errors import NoSnapshot, Usage
 from jellyformat.exports.requirements import packages_of
-from jellyformat.format.extensions import Run
+from jellyformat.format.extensions import SIGNATURES, Run
 from jellyformat.format.text import decoded, plural, size_text, visible
 from jellyformat.hosts import registry
-from jellyformat.trust.commits import check_commit
-from jellyformat.trust.containers import signatures_of
-from jellyformat.trust.settings import trust_of
+from jellyformat.trust.origin import origin
+
+if TYPE_CHECKING:
+    from jellyformat.format.model import Manifest
+    from jellyformat.trust.settings import Trust
+    from jellyformat.trust.signature import SignatureCheck
 
 _MOST = 12
 
@@ -43,7 +50,9 @@ def command(
         for file in files:
             _print_text(file)
         return 0
-    trust = trust_of(signers)
+    trust = functools.cache(functools.partial(_trust, signers))
+    if signers is not None:
+        trust()  # a file that is not there is said of once, and first
 
     def look(file: str) -> int:
         with jellyformat.open(file) as box:
@@ -53,7 +62,7 @@ def command(
 
             click.echo(card(found, file), nl=False)
             return 0
-        signed, commit = signatures_of(manifest, trust), check_commit(manifest, trust)
+        signed, commit = _signatures(manifest, trust)
         if as_json:
             more = {"signatures": [item.to_json() for item in signed], "commit_signature": commit and commit.to_json()}
             print_json(as_dict(found) | more, line=True)
@@ -61,8 +70,6 @@ def command(
         rows = [("signature", item.in_words()) for item in signed]
         if commit is not None:
             rows.append(("HEAD, signed", commit.in_words()))
-        from jellyformat.trust.origin import origin  # only now: it reads the repository here, and scripts need none
-
         from_where = None if signed else origin(manifest, trust, *place_of(file))
         if from_where is not None:
             rows.append(("signature", f"none: {from_where.in_words()}"))
@@ -70,6 +77,28 @@ def command(
         return 0
 
     return look_at_each(files, look, json=as_json)
+
+
+def _trust(signers: str | None) -> Trust:
+    from jellyformat.trust.settings import trust_of
+
+    return trust_of(signers)
+
+
+def _signatures(
+    manifest: Manifest, trust: Callable[[], Trust]
+) -> tuple[tuple[SignatureCheck, ...], SignatureCheck | None]:
+    """What is known of the container's signatures, and of its commit's; nothing is imported where there are none."""
+    if SIGNATURES not in manifest.extensions and b"\ngpgsig" not in (manifest.summary.commit or b""):
+        return (), None
+    from jellyformat.trust.commits import check_commit
+
+    commit = check_commit(manifest, trust)
+    if SIGNATURES not in manifest.extensions:
+        return (), commit
+    from jellyformat.trust.containers import signatures_of
+
+    return signatures_of(manifest, trust()), commit
 
 
 def _print_text(file: str) -> None:

@@ -13,7 +13,7 @@ from jellyformat.cli.output import common, fail, json_option, print_json, progra
 from jellyformat.errors import BindingMismatch, JellyError, SignatureMismatch
 from jellyformat.format.text import visible
 from jellyformat.selecting import moment
-from jellyformat.trust.checking import BAD, GOOD
+from jellyformat.trust.signature import BAD, GOOD
 from jellyformat.verifier import UNKNOWN, verdict
 
 

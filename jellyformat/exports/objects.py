@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -126,8 +125,8 @@ def write_pack(
 def _write(below: Below, pack: Pack, owner: bytes, note: Callable[[str], None] | None) -> None:
     """Write a pack below a git directory; without it, or whole. Raises OSError."""
     # not named by its content: a repack that began before would remove a pack of a name that it has seen
-    name = secrets.token_hex(len(pack.name) // 2)
-    begin, made = b"%s/%s%s" % (_PACKS, _beginning(owner), secrets.token_hex(6).encode()), set[bytes]()
+    name = os.urandom(len(pack.name) // 2).hex()
+    begin, made = b"%s/%s%s" % (_PACKS, _beginning(owner), os.urandom(6).hex().encode()), set[bytes]()
     files = [(b".pack", pack.data), (b".idx", [pack.index])]
     if note is not None:
         note(name)

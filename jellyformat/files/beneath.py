@@ -10,7 +10,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 import stat
 import sys
 from pathlib import Path
@@ -270,7 +269,7 @@ def _remove_tree(name: bytes, parent: int) -> None:
                         inner = _opened(item, fd)
                         stack.append((fd, item, inner, _names(inner)))
                     else:
-                        moved = b"deep." + secrets.token_hex(6).encode()
+                        moved = b"deep." + os.urandom(6).hex().encode()
                         directories.change_mode(item, 0o700, fd)
                         directories.rename(item, fd, moved, top)
                         stack[0][3].append(moved)

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -142,7 +141,7 @@ def locked_folder(directory: Path, begin: str, ending: str) -> Iterator[tuple[Pa
     A process that inherits the descriptor keeps the lock when this one is killed.
     """
     while True:
-        path = directory / f"{begin}{secrets.token_hex(6)}{ending}"
+        path = directory / f"{begin}{os.urandom(6).hex()}{ending}"
         path.mkdir(0o700)
         try:
             fd = directories.open_directory(os.fsencode(path))
@@ -230,7 +229,7 @@ def sweep_folders(directory: Path, names: re.Pattern[str] = FOLDER) -> None:
 
 def temporary_path(target: Path) -> Path:
     """A new name for a temporary file beside ``target``."""
-    return target.with_name(hidden_name(target.name, f".jelly-{secrets.token_hex(6)}.tmp"))
+    return target.with_name(hidden_name(target.name, f".jelly-{os.urandom(6).hex()}.tmp"))
 
 
 def temporary_begin(target: Path) -> str:

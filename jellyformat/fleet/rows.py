@@ -15,8 +15,8 @@ from jellyformat.format.extensions import SIGNATURES, Run
 from jellyformat.format.info import Told
 from jellyformat.format.model import STATE
 from jellyformat.format.msgpack import Value
-from jellyformat.trust.checking import SignatureCheck
 from jellyformat.trust.containers import claimed_by
+from jellyformat.trust.signature import SignatureCheck
 
 PACKAGES: Final = frozenset(
     {

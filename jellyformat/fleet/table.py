@@ -12,7 +12,7 @@ from jellyformat.exports.edits import Edit
 from jellyformat.fleet.rows import Row, Stamp
 from jellyformat.format import extensions
 from jellyformat.format.extensions import LABELS, Run
-from jellyformat.trust.checking import BAD, UNCHECKED, SignatureCheck
+from jellyformat.trust.signature import BAD, UNCHECKED, SignatureCheck
 
 if TYPE_CHECKING:
     import pyarrow

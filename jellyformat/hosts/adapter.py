@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from jellyformat.errors import CorruptLocator, RefusedHost
-from jellyformat.files.plans import Plan, Splice
 from jellyformat.format.frames import HEADER_LENGTH
 from jellyformat.format.source import Source, Window, read_exactly
 from jellyformat.hints import Hint, option
+
+if TYPE_CHECKING:
+    from jellyformat.files.plans import Plan, Splice
 
 END_MAGIC = b"\x0a\x0d\x59\x4c\x4c\x45\x4a\x89"
 LOCATOR_LENGTH = 64

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from jellyformat.format.model import Manifest
-from jellyformat.trust import checking, sshsig
-from jellyformat.trust.checking import BAD, UNCHECKED, SignatureCheck
-from jellyformat.trust.settings import Trust
+from jellyformat.trust.signature import BAD, UNCHECKED, SignatureCheck
+
+if TYPE_CHECKING:
+    from jellyformat.format.model import Manifest
+    from jellyformat.trust.settings import Trust
 
 _NAMESPACE = "git"
 _HEADERS = {"sha1": b"gpgsig", "sha256": b"gpgsig-sha256"}
@@ -39,14 +43,14 @@ def signature_in(commit: bytes, object_format: str) -> tuple[bytes, bytes] | Non
     return b"\n".join((*found, b"")), b"\n".join(signed) + gap + body
 
 
-def check_commit(manifest: Manifest, trust: Trust) -> SignatureCheck | None:
+def check_commit(manifest: Manifest, trust: Callable[[], Trust]) -> SignatureCheck | None:
     """What is known of the signature of the commit that a snapshot was captured on; None where it has none.
 
     As git does it, the key has to be valid when the commit says that it was made.
 
     Args:
         manifest: The snapshot's manifest. That the commit in it is HEAD's was checked when it was read (JF-SUM-002).
-        trust: Who may sign.
+        trust: Gives who may sign; called where the signature is one that can be checked here.
     """
     commit = manifest.summary.commit
     found = None if commit is None else signature_in(commit, manifest.state.object_format)
@@ -57,14 +61,13 @@ def check_commit(manifest: Manifest, trust: Trust) -> SignatureCheck | None:
         return SignatureCheck(UNCHECKED, detail="it is an OpenPGP signature: git verify-commit checks it")
     if text.startswith(b"-----BEGIN SIGNED MESSAGE-----"):
         return SignatureCheck(UNCHECKED, detail="it is an X.509 signature: git verify-commit checks it")
+    from jellyformat.trust import checking, sshsig  # only now: they are slow to import
+
     try:
         blob = sshsig.unarmored(text)
     except sshsig.Malformed as error:
         return SignatureCheck(BAD, detail=str(error))
     date = _DATE.search(message.partition(b"\n\n")[0])
-    moment = trust.moment if date is None else int(date[1])
-    return checking.check(blob, message, _NAMESPACE, _at(trust, moment))
-
-
-def _at(trust: Trust, moment: int | None) -> Trust:
-    return Trust(trust.signers, trust.revoked, moment, trust.tool)
+    who = trust()
+    moment = who.moment if date is None else int(date[1])
+    return checking.check(blob, message, _NAMESPACE, replace(who, moment=moment))

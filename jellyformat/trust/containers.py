@@ -13,8 +13,8 @@ from jellyformat.format.msgpack import Value
 from jellyformat.format.source import BytesSource
 from jellyformat.hosts.binding import BINDING
 from jellyformat.trust import checking, sshsig
-from jellyformat.trust.checking import BAD, UNCHECKED, SignatureCheck
 from jellyformat.trust.settings import Trust
+from jellyformat.trust.signature import BAD, UNCHECKED, SignatureCheck
 
 
 def signatures_of(manifest: Manifest, trust: Trust) -> tuple[SignatureCheck, ...]:

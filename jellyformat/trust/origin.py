@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from jellyformat.format.extensions import SIGNATURES
 from jellyformat.format.model import Manifest
 from jellyformat.format.text import brief, decoded
 from jellyformat.git.related import is_own
 from jellyformat.hosts.registry import PathLike
-from jellyformat.trust import containers
-from jellyformat.trust.checking import SignatureCheck
-from jellyformat.trust.settings import Trust
+
+if TYPE_CHECKING:
+    from jellyformat.trust.settings import Trust
+    from jellyformat.trust.signature import SignatureCheck
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Origin:
         return f"{state}; no repository here knows it, and it {where}"
 
 
-def origin(manifest: Manifest, trust: Trust, *places: PathLike) -> Origin | None:
+def origin(manifest: Manifest, trust: Callable[[], Trust], *places: PathLike) -> Origin | None:
     """Where the code of a snapshot comes from; None where it is the user's own, or signed by one who is trusted.
 
     It is the user's own where the repository around the current directory, or another place, has its commit or one of
@@ -41,13 +45,17 @@ def origin(manifest: Manifest, trust: Trust, *places: PathLike) -> Origin | None
 
     Args:
         manifest: The snapshot's manifest.
-        trust: Who may sign.
+        trust: Gives who may sign; called where there is a signature.
         places: Other directories: where the checkpoint lies, where its files are to go.
     """
     for place in (".", *places):
         if is_own(place, manifest):
             return None
-    found = containers.signatures_of(manifest, trust)
+    found: tuple[SignatureCheck, ...] = ()
+    if SIGNATURES in manifest.extensions:
+        from jellyformat.trust import containers  # only now: it is slow to import, and most have no signature
+
+        found = containers.signatures_of(manifest, trust())
     if any(item.is_by(None) for item in found):
         return None
     remotes = {name: decoded(url) for name, url in manifest.provenance.remotes}

@@ -18,7 +18,7 @@ from jellyformat.exports.edits import Edit
 from jellyformat.fleet import table
 from jellyformat.fleet.rows import Row, Stamp
 from jellyformat.format.extensions import Run
-from jellyformat.trust.checking import UNCHECKED, SignatureCheck
+from jellyformat.trust.signature import UNCHECKED, SignatureCheck
 
 ROW = Row(
     "runs/a.pt", Stamp(1, 2, 3, 4), "/x/a.pt", Stamp(5, etag='"e"'), "torch", "listed", "a" * 64, "b" * 64, "c" * 64,

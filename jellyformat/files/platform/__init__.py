@@ -7,7 +7,6 @@ numbers, no descriptors of directories, and takes no name from a file that is op
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import sys
@@ -80,6 +79,8 @@ def sync_filesystem(fd: int) -> None:
     """Wait until all of the filesystem of ``fd`` is on the disk. Raises OSError."""
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):
+            import ctypes  # here alone: it is slow to import, and seldom needed
+
             libc = ctypes.CDLL(None, use_errno=True)
             if libc.syncfs(fd) != 0:
                 raise OSError(ctypes.get_errno(), "syncfs")
