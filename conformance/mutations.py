@@ -49,7 +49,7 @@ def _records() -> list[tuple[str, str, str]]:
         ("        if last == len(raw):", "        if False:", "JF-BLK-007"),
         ("    if last != len(raw):", "    if False:", "JF-BLK-007"),
         (
-            "or not raw.startswith(msgpack.record_head(raw[start + 1], length), start):",
+            "or length <= _SHORTER[width]:",
             "or False:",
             "JF-MSG-002 msgpack/record",
         ),

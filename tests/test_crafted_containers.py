@@ -77,7 +77,7 @@ def test_blocks_are_not_decompressed_for_ever(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pool, "_AGAIN_TIMES", 4)
     one, first = blob(b"1" * 900)
     two, second = blob(b"2" * 900)
-    writer = BlockWriter("state")
+    writer, written = BlockWriter("state"), list[blocks.Written]()
     parts, records = good()
     groups: list[list[Record]] = [
         [*records, first],
@@ -87,9 +87,9 @@ def test_blocks_are_not_decompressed_for_ever(monkeypatch: pytest.MonkeyPatch) -
     for group in groups:
         for record, size in zip(group, sizes(group), strict=True):
             writer.add(record, size)
-        writer.close()
+        written += writer.close()
     with pytest.raises(SizeLimit):
-        opened(blocks.assemble(parts, writer.close())).pool.decode()
+        opened(blocks.assemble(parts, written)).pool.decode()
 
 
 def test_a_fault_stays_a_fault() -> None:

@@ -167,7 +167,7 @@ class BlockWriter:
         self._begin()
 
     def close(self) -> list[Written]:
-        """Finish the block begun; all finished blocks so far."""
+        """Finish the block begun; the blocks finished since this was called last."""
         if self._records:
             self._finish()
         ending, self._ending = self._ending, []

@@ -211,7 +211,7 @@ class Checker:
     def _check_trees(self, unnamed: set[bytes]) -> None:
         """Check the names and entries of all trees; what they name is taken out of ``unnamed``."""
         names: set[bytes] = set()
-        known: dict[int, set[bytes]] = {TREE: set(), BLOB: set()}
+        trees, blobs = set[bytes](), set[bytes]()
         left = self._bounds.trees
         for oid, place in list(self._pool.places.items()):
             if place.kind != TREE:
@@ -224,14 +224,14 @@ class Checker:
                 if name not in names:
                     check_component(name)
                     names.add(name)
-                kind = TREE if mode == DIRECTORY else BLOB
-                if mode != GITLINK and entry not in known[kind]:
+                known = trees if mode == DIRECTORY else blobs
+                if entry not in known and mode != GITLINK:
                     if self.names is not None:
                         self.names.setdefault(entry, name)
-                    self._named(entry, kind)
-                    known[kind].add(entry)
+                    self._named(entry, TREE if mode == DIRECTORY else BLOB)
+                    known.add(entry)
                     unnamed.discard(entry)
-            for kept in (names, *known.values()):
+            for kept in (names, trees, blobs):
                 if len(kept) > _KEPT:
                     kept.clear()
 

@@ -37,6 +37,10 @@ Record: TypeAlias = ObjectRecord | DiffRecord
 
 
 KINDS = frozenset((COMMIT, TREE, BLOB))
+_BIN_WIDTHS = {0xC4: 1, 0xC5: 2, 0xC6: 4}
+"""Bytes of the length of a bin, by how it begins."""
+_SHORTER = {1: -1, 2: 0xFF, 4: 0xFFFF}
+"""The largest length that a shorter form would have held, by the same."""
 OBJECT_VALUES = 3
 """Values of msgpack in the record of an object that is there as it is."""
 
@@ -91,14 +95,17 @@ def read_records_at(raw: bytes, count: int, oid_length: int, allowance: Allowanc
 
 def _plain_object(raw: bytes, start: int) -> tuple[ObjectRecord, int] | None:
     """The object record at ``start`` and its end, read without the library; None for anything that is none."""
-    if len(raw) - start < 4 or raw[start] != 0x92 or raw[start + 1] not in KINDS:
+    if len(raw) - start < 4 or raw[start] != 0x92:
         return None
-    width = {0xC4: 1, 0xC5: 2, 0xC6: 4}.get(raw[start + 2], 0)
+    kind, width = raw[start + 1], _BIN_WIDTHS.get(raw[start + 2])
+    if width is None or kind not in KINDS:
+        return None
     begin = start + 3 + width
     length = int.from_bytes(raw[start + 3 : begin], "big")
-    if not width or begin + length > len(raw) or not raw.startswith(msgpack.record_head(raw[start + 1], length), start):
+    end = begin + length
+    if end > len(raw) or length <= _SHORTER[width]:  # cut off, or in a longer form than needed
         return None
-    return ObjectRecord(raw[start + 1], raw[begin : begin + length]), begin + length
+    return ObjectRecord(kind, raw[begin:end]), end
 
 
 def _record(value: Value, oid_length: int, number: int) -> Record:
@@ -137,7 +144,7 @@ def count_values(record: Record) -> int:
     """How many values of msgpack a record has (SPEC JF-MSG-007)."""
     if isinstance(record, ObjectRecord):
         return OBJECT_VALUES
-    return 4 + sum(1 if isinstance(op, bytes) else 3 for op in record.ops)
+    return values_of(record)
 
 
 def values_of(record: DiffRecord) -> int:
