@@ -87,6 +87,13 @@ def frameworks(session: nox.Session) -> None:
 
 
 @nox.session
+def whole(session: nox.Session) -> None:
+    """All tests, those too of which each commit takes a share (tests/sample.py)."""
+    session.install(".[test]")
+    pytest(session, env={"JELLYFORMAT_ALL": "1"})
+
+
+@nox.session
 def trackers(session: nox.Session) -> None:
     """What MLflow and W&B are told. Apart: where they are installed, other frameworks tell them things, too."""
     session.install(".[test-core,mlflow,wandb]", "sqlalchemy", "alembic")
@@ -166,6 +173,7 @@ def nightly(session: nox.Session) -> None:
     for name in (
         *(f"core-{version}" for version in PYTHONS),
         "min-deps",
+        "whole",
         "simulated",
         "faults",
         "matrix",

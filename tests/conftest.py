@@ -9,7 +9,7 @@ Every test is in one of four groups, so that `pytest -m core` is all that can be
 * `core`: all others.
 
 A `slow` test of a framework has both marks. Of tests that are `sampled(N)`, each commit takes one of N shares; those
-that are asked for by name, and with JELLYFORMAT_FULL=1 all, are run.
+that are asked for by name, and with JELLYFORMAT_ALL=1 all, are run (tests/sample.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 from gitrepo import ENVIRONMENT, git
-from sample import FULL, share
+from sample import ALL, share
 
 HERE = Path(__file__).parent
 GROUPS = {
@@ -71,7 +71,7 @@ def in_turn(items: list[pytest.Item]) -> set[pytest.Item]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its group, before `-m` chooses; leave out what another commit's share has."""
-    if not FULL and not config.getoption("keyword") and not any("::" in name for name in config.args):
+    if not ALL and not config.getoption("keyword") and not any("::" in name for name in config.args):
         chosen = in_turn(items)
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = [item for item in items if item in chosen]

@@ -1,6 +1,6 @@
 """Samples of what takes too long to be tested whole each time: every commit takes another share.
 
-JELLYFORMAT_FULL=1 takes all.
+JELLYFORMAT_ALL=1 takes all tests that are `sampled`, JELLYFORMAT_FULL=1 also all that one test takes a sample of.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 FULL = bool(os.environ.get("JELLYFORMAT_FULL"))
+ALL = FULL or bool(os.environ.get("JELLYFORMAT_ALL"))
 
 
 def _turn() -> int:

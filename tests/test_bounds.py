@@ -58,6 +58,7 @@ def test_state_blocks_are_small() -> None:
     assert all(block.raw_length <= limits.SMALL_BLOCK for block in found if block.records > 1)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 def test_what_compresses_too_well_is_stored(repository: Path, tmp_path: Path) -> None:
     """JF-BLK-006: objects of more than 256 MiB in a few kilobytes; the container is as long as they ask for."""
@@ -206,6 +207,7 @@ def _check_small(data: bytes) -> int:
     return sum(block.records for block in parts.blocks)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 def test_a_state_that_small_readers_take_is_written_for_them(repository: Path) -> None:
     """JF-LIM-002: many changed files, long ones, and ones that compress to nothing, without history."""

@@ -198,6 +198,7 @@ def test_nothing_of_a_snapshot_reaches_the_terminal_raw(repository: Path, tmp_pa
         assert b"\x07" not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["ls x.jelly", "show x.jelly --json", "cat x.jelly model.py", "diff x.jelly", "log ."]
 )

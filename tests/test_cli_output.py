@@ -33,6 +33,7 @@ def shell(directory: Path, command: str, **environment: str) -> subprocess.Compl
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "command", ["ls x.jelly", "cat x.jelly b.py", "diff x.jelly", "show x.jelly", "verify x.jelly", "log .", "verify x"]
 )

@@ -116,6 +116,7 @@ def test_fetch_into_a_shallow_repository(repository: Path, tmp_path: Path) -> No
     git(place, "fsck", "--full")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "name", ["sha256", "detached", "unborn_with_files", "merge_conflict", "bare", "submodule_dirty"]
 )

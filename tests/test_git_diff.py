@@ -73,6 +73,7 @@ def commits_of(repository: Path, *arguments: str) -> list[str]:
     return listed.stdout.split()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 def test_fifty_pairs_of_a_real_repository(tmp_path: Path) -> None:
     """The history of this project: files moved, renamed and changed, binary ones among them."""
@@ -292,6 +293,7 @@ def test_labels_and_commands_are_compared_too(tmp_path: Path, repository: Path) 
     assert text == "lr: 0.01 → 0.007\nnote: wider → none\n"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.framework
 def test_notebooks_by_cells(tmp_path: Path) -> None:
     repo = tmp_path / "r"

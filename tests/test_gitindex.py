@@ -499,6 +499,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, int, 
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_corruption_is_noticed(samples: list[tuple[bytes, int, Callable[[str], bytes]]], data: st.DataObject) -> None:

@@ -379,6 +379,7 @@ def small_disk(disk_of: Callable[[str], Path]) -> Path:
     return disk_of("1m")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.slow
 def test_full_disk(name: str, small_disk: Path, repository: Path) -> None:

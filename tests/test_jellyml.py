@@ -74,6 +74,7 @@ def model(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> P
     return made
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 def test_every_reading_command(model: Path, repository: Path, tmp_path: Path) -> None:
     before = model.read_bytes()
@@ -174,6 +175,7 @@ def test_states(name: str, tmp_path: Path) -> None:
         assert box.to_bytes() == jellyformat.load(file).data
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.framework
 @pytest.mark.skipif(importlib.util.find_spec("jellyml") is None, reason="pip install --no-deps jellyml==1.0.0")
 def test_what_jellyml_itself_writes(repository: Path, tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.framework
 def test_each_field_is_on_the_page_and_printed(place: Path) -> None:

@@ -22,7 +22,7 @@ from jellyformat.format.paths import not_portable
 
 NO_FUSE = mounts.reason()
 pytestmark = [
-    pytest.mark.sampled(3),
+    pytest.mark.sampled(5),
     pytest.mark.slow,
     pytest.mark.skipif(NO_FUSE is not None, reason=str(NO_FUSE)),
 ]

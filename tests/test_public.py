@@ -132,6 +132,7 @@ def test_all_that_a_verb_gives_is_public() -> None:
                     assert kind in public, (made, field.name)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 def test_no_name_is_any(tmp_path: Path) -> None:
     """mypy knows the type of each name, and of what each verb gives, from the package as it is found by Python."""

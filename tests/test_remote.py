@@ -136,6 +136,8 @@ def marked(*kinds: str) -> list[Any]:
     return [kind if kind in plainly else pytest.param(kind, marks=pytest.mark.framework) for kind in kinds]
 
 
+@pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", marked("pt", "npz", "safetensors", "npy", "h5", "onnx", "gguf"))
 @pytest.mark.parametrize("large", [False, True])
 def test_few_requests(kind: str, large: bool, server: Server, repository: Path) -> None:
@@ -188,6 +190,7 @@ def commands(place: str, directory: Path, counted: Callable[[], list[int]], most
         assert sum(sent) <= most, (command, sent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", marked(*KINDS))
 def test_commands_take_urls(kind: str, server: Server, repository: Path) -> None:
     file = server.root / f"model.{kind}"

@@ -224,6 +224,7 @@ def at(snap: jellyformat.Snapshot, seconds: int) -> bytes:
     return change_value(snap.data, change)
 
 
+@pytest.mark.slow
 def test_a_planted_change_in_64_codes_is_found_in_6_steps(runs: Path) -> None:
     test = f'{sys.executable} -c "import train, sys; sys.exit(train.bad)"'
     ends = ["--good", "runs/0.jelly", "--bad", "runs/64.jelly"]

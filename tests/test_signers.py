@@ -93,6 +93,7 @@ def test_without_ssh_keygen(name: str, place: Path, tmp_path: Path) -> None:
         assert state(signed(place, name, namespace="git"), trust(tmp_path / "list", line, tool=tool)) == "bad"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ed25519", "ecdsa-256", "ecdsa-521", "rsa-3072"])
 def test_a_byte_changed(name: str, place: Path, tmp_path: Path) -> None:
     """Whatever byte of a signature is another: the library calls nothing good that ssh-keygen does not."""

@@ -315,6 +315,7 @@ def test_a_passphrase_is_asked_for_where_somebody_signs(tmp_path: Path, monkeypa
         jellyformat.sign(host, str(locked))
 
 
+@pytest.mark.slow
 def test_nothing_is_waited_for_while_training(ann: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that is to be touched, a hung agent: the checkpoint is saved, and nothing that was started stays."""
     slow = tmp_path / "slow"

@@ -150,6 +150,7 @@ def test_demo(tmp_path: Path) -> None:
     assert list(tmp_path.glob("jellyformat-demo-*")) == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", STORIES)
 @pytest.mark.slow
 def test_the_whole_story(kind: Kind, repository: Path, tmp_path: Path) -> None:
@@ -214,6 +215,7 @@ def test_the_whole_story(kind: Kind, repository: Path, tmp_path: Path) -> None:
     assert jelly(elsewhere, "diff", "other" + kind.file, "code.jelly").stdout == b""
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", STORIES)
 def test_damage_is_noticed(kind: Kind, repository: Path) -> None:
     import jellyformat

@@ -36,6 +36,7 @@ POINTERS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.safetensors", "ck.pt"])
 @pytest.mark.parametrize("kind", POINTERS)

@@ -461,6 +461,7 @@ assert [open(path, "rb").read() for path in (saved, weights)] == before
 """
 
 
+@pytest.mark.sampled(3)
 def test_keras_loads_it(tmp_path: Path) -> None:
     """Whole models and weights; in a process of its own, since Keras' backend is chosen by the environment."""
     container = tmp_path / "container"

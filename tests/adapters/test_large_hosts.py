@@ -134,6 +134,7 @@ KINDS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", KINDS)
 def test_before_after_replaced_stripped(name: str, tmp_path: Path) -> None:
     kind, path = KINDS[name], tmp_path / name

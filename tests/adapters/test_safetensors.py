@@ -249,6 +249,7 @@ def test_every_length_of_fill() -> None:
     assert {3, 4, 63, 64} <= fills <= set(range(1, 65))
 
 
+@pytest.mark.sampled(3)
 def test_the_form_changes_at_100_000_000_bytes() -> None:
     # The text inserted into {} is 64 * 390,624 + … bytes for the container that just fits.
     host = make_file(b"{}" + b" " * (CAP % 64 + 62))

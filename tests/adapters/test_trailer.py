@@ -557,6 +557,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.sampled(3)
 @given(st.dictionaries(st.text(max_size=40), VALUES, max_size=20), st.binary(min_size=1, max_size=3))
 @settings(max_examples=200, deadline=None)
 def test_msgpack_is_told(value: dict[str, Any], more: bytes) -> None:

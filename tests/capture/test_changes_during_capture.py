@@ -134,6 +134,7 @@ def test_write_that_the_clock_does_not_show(tmp_path: Path, monkeypatch: pytest.
         assert box.read("new.txt") == b"half new\n"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 def test_index_that_keeps_changing(tmp_path: Path) -> None:
     repo = base(tmp_path / "repo")

@@ -142,6 +142,7 @@ def test_dvc(tmp_path: Path) -> None:
     assert set(snap.manifest.ignored) == {b".dvc/cache/", b".dvc/tmp/", b"data/train.csv"}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--keep-output",)])
 def test_nbstripout(tmp_path: Path, arguments: tuple[str, ...]) -> None:

@@ -76,6 +76,7 @@ def place() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_nothing_waits_nothing_leaks_and_all_is_said(place: Path, name: str) -> None:
     """Each command ends soon, with what git would see or with an error for people, and nothing outside is touched."""

@@ -97,6 +97,7 @@ CONDITIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["user", "repository", "worktree", "environment"])
 def test_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scope: str) -> None:
     repo = made(tmp_path)

@@ -116,6 +116,7 @@ def files(snap: jellyformat.Snapshot) -> set[str]:
         return {os.fsdecode(item.path) for item in box.files()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_untracked_directories_of_programs(tmp_path: Path, name: str) -> None:
     """They are left out as one and listed; `--include` takes them, whole or in part; tracked ones are files."""

@@ -27,6 +27,7 @@ def make_files(root: Path, directories: int, each: int) -> dict[bytes, bytes]:
     return made
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 def test_hundred_thousand_files(tmp_path: Path) -> None:
     """Fifty thousand tracked ones, one of them changed, and an untracked directory with as many."""

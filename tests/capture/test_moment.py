@@ -279,6 +279,7 @@ def test_worker_processes(code: Path) -> None:
     assert run(code, body) == ("False\nFalse\nFalse\n", "")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.framework
 def test_workers_of_a_data_loader(code: Path) -> None:
     body = "import torch, jellyformat_torch\nfrom jellyformat.training import background as b\n" + (

@@ -158,6 +158,7 @@ def same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_all_say_the_same(name: str, tmp_path: Path) -> None:
     path = tmp_path / "repo"

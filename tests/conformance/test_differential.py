@@ -62,6 +62,7 @@ def test_no_difference(tmp_path: Path) -> None:
     assert "\n0 differences" in done.stdout
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("fault", ["files", "accepts", "class", "dies"])
 def test_every_difference_is_seen(tmp_path: Path, fault: str) -> None:
     """Its line has what makes the mutant again, and where its file is kept."""

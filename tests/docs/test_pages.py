@@ -102,7 +102,7 @@ def parameters() -> list[object]:
     return found
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("page", parameters())
 def test_a_page_does_what_it_says(page: Page, tmp_path: Path) -> None:
     for name in page.needs:

@@ -75,6 +75,7 @@ def recorded(zygotes: threading.local, name: str, directory: Path) -> str:
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_fault(
     name: str,

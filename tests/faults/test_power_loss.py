@@ -175,6 +175,7 @@ MODEL = b"\x08\x09\x42\x04\x0a\x00\x10\x12\x3a\xb8\x17\x12" + b"\xb5\x17" + b"g"
 """An ONNX model of 3,011 bytes."""
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("before", [None, 9000, 300], ids=["fresh", "shorter", "longer"])
 @pytest.mark.parametrize("more", [0, 4096 - 3011 - 5, 4096 - 3011 - 20], ids=["", "head in two pages", "page"])
 def test_onnx_loads_after_a_power_loss(

@@ -101,6 +101,7 @@ def test_a_disk_that_was_mounted_read_only(step: str, ready: dict[str, Ready], t
         subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.sampled(3)
 @traced
 def test_a_second_kill(
     ready: dict[str, Ready], tmp_path: Path, zygote: Zygote, record_property: Callable[[str, object], None]

@@ -156,6 +156,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.sampled(3)
 def test_two_processes(tmp_path: Path, expected: str) -> None:
     ranks = [
         subprocess.Popen(

@@ -470,6 +470,7 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
             entries(file)
 
 
+@pytest.mark.sampled(3)
 def test_a_few_bytes_that_stand_for_very_many_are_refused(tmp_path: Path) -> None:
     """A value of many megabytes, said once and meant of each of many rows."""
     file = tmp_path / "x.parquet"

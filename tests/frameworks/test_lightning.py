@@ -324,6 +324,7 @@ os.write(1, f"callback has one: {callback._carried is not None}\\n".encode())
 """
 
 
+@pytest.mark.sampled(3)
 def test_ddp(tmp_path: Path, expected: str) -> None:
     script = tmp_path / "train.py"
     script.write_text(_DDP)

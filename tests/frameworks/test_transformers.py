@@ -254,6 +254,7 @@ accelerator.end_training()
 """
 
 
+@pytest.mark.sampled(3)
 def test_accelerate_on_two_processes(tmp_path: Path, expected: str) -> None:
     (tmp_path / "train.py").write_text(_RANK)
     with socket.create_server(("localhost", 0)) as free:

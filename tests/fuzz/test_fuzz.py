@@ -60,6 +60,7 @@ def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
     pytest.fail("not found")
 
 
+@pytest.mark.sampled(3)
 def test_the_program(tmp_path: Path) -> None:
     """Nothing is found in a second each, and what is planted is."""
     command = [sys.executable, str(RUN), "--target", "gguf", "--target", "trailer", "--jobs", "2", "--seconds", "2"]

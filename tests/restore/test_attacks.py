@@ -410,6 +410,8 @@ def test_thin_containers_are_refused(repository: Path) -> None:
     refuses(craft.assemble(parts, made.records), repository, errors.RefusedRepository)
 
 
+@pytest.mark.slow
+@pytest.mark.sampled(3)
 def test_every_flipped_bit_is_refused(repository: Path, tmp_path: Path) -> None:
     data = bytearray(finished(crafted().with_leaves({b"a": Leaf(REGULAR, NEW)})))
     before = images.image(repository)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 UNSEEN = {name for name in STATES if TRAITS[name] & {"unreadable", "root"} and os.geteuid() != 0}
 UNSEEN |= {name for name in STATES if "newer git" in TRAITS[name] and NEWER_GIT is None}
 NAMES = sorted(STATES.keys() - UNSEEN)
-SHARES = 60
+SHARES = 31
 REFUSED_KINDS = ("rebase", "am", "bisect")
 
 
@@ -33,6 +33,7 @@ def chosen(under: str) -> list[str]:
     return found if under in found else [*found, under]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("under", NAMES)
 def test_restore_undo_redo(under: str, built: Built, tmp_path: Path) -> None:
     with matrix.Under(under, built, tmp_path / "x") as place:
@@ -46,6 +47,7 @@ def test_restore_undo_redo(under: str, built: Built, tmp_path: Path) -> None:
         place.settle()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_restore_into_a_new_repository(name: str, built: Built, tmp_path: Path) -> None:
     target = tmp_path / "new"

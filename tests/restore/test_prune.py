@@ -99,6 +99,7 @@ def test_commits_of_what_is_gone_go_with_gc(repo: Repo) -> None:
     assert repo.git("fsck", "--no-dangling") == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["write_log", "clear_refs", "sweep"])
 def test_killed_while_it_prunes(name: str, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next command completes it, or nothing was done."""
@@ -268,6 +269,7 @@ def test_both_worktrees_note_the_same_path(repo: Repo) -> None:
     assert b"a.secret" not in (repo.path / ".git/info/exclude").read_bytes()
 
 
+@pytest.mark.slow
 def test_git_at_work_on_its_refs(repo: Repo) -> None:
     """What cannot be cleared now is by the next command."""
     steps(repo, 2)

@@ -195,6 +195,7 @@ def test_many_restores_leave_few_tables(tmp_path: Path) -> None:
     assert len(list((repo.path / ".git/reftable").iterdir())) <= 8
 
 
+@pytest.mark.slow
 def test_git_at_work(tmp_path: Path) -> None:
     repo, file = two(tmp_path)
     before = images.image(repo.path)

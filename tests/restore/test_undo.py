@@ -192,6 +192,7 @@ def test_restores_at_once(repo: Repo, tmp_path: Path) -> None:
     assert images.differences(before, images.image(repo.path)) == []
 
 
+@pytest.mark.slow
 def test_git_at_work(repo: Repo, tmp_path: Path) -> None:
     file = elsewhere(tmp_path)
     before = images.image(repo.path)

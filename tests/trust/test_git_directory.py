@@ -143,6 +143,7 @@ def _temporary(path: Path) -> None:
     deep(path / ".jelly-0123456789ab.tmp")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("plant", [_in_work, _in_a_state, _in_a_lock, _unfinished, _temporary])
 def test_deep_trees(plant: Callable[[Path], None], repo: Repo, tmp_path: Path) -> None:
     """Every command ends, in order or with an error for people."""

@@ -135,7 +135,7 @@ def planted(prepared: Path, place: Path) -> Path:
     return place / "here"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("command", _COMMANDS)
 def test_modules_of_the_directory(command: str, prepared: Path, tmp_path: Path) -> None:
     """Every command, in a directory that has a module of every name that any command imports."""
@@ -171,6 +171,7 @@ def test_however_it_is_started(how: str, prepared: Path, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("entries", [[""], ["."], ["bin"], ["../here"], ["/usr/bin", ""], []])
 @pytest.mark.parametrize("arguments", [["log", "--oneline"], ["ls-remote", "{}"]])
 def test_programs_of_the_directory(arguments: list[str], entries: list[str], prepared: Path, tmp_path: Path) -> None:

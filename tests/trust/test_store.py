@@ -353,6 +353,7 @@ def check(prepared: Path, scratch: Path, name: str, part: str, commands: list[tu
 PARTS = [*(f"r/{STORE}{part}" for part in STORE_PARTS), *(f"r/{part}" for part in GIT_PARTS)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SITUATIONS)
 @pytest.mark.parametrize("part", PARTS)
 def test_parts_of_the_store(part: str, name: str, prepared: Path, scratch: Path) -> None:
