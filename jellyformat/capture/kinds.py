@@ -6,6 +6,7 @@ None of it is code that the user wrote, and all of it comes and goes while the c
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 
@@ -26,6 +27,7 @@ _RUNS = frozenset((b"runs", b"outputs", b"multirun", b"tb_logs", b"tensorboard",
 """Where trackers write, if that is what is in there."""
 _WANDB = (b"run-", b"offline-run-", b"latest-run", b"debug.log", b"debug-internal.log", b"sweep-")
 _EVENTS = b"events.out.tfevents."
+_OURS = re.compile(rb"\.(?:.+\.)?jelly-(?:[0-9a-f]{12}\.tmp|journal|undone)", re.DOTALL)
 _CODE = (b".py", b".ipynb")
 _CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
 """What a CACHEDIR.TAG begins with (https://bford.info/cachedir/)."""
@@ -59,6 +61,14 @@ def kind_of(path: bytes, names: Names, *, shared: bool) -> str | None:
 def is_tracked_run(name: bytes) -> bool:
     """Whether a file is a tracker's, TensorBoard's or MLflow's, by its name."""
     return name.startswith(_EVENTS) or name == b"mlflow.db"
+
+
+def is_ours(name: bytes) -> bool:
+    """Whether a name is one of ours for what is there while a checkpoint is saved or changed, or was set aside by undo.
+
+    Another process may be at work beside the capture: its checkpoint is none of the code, and half there.
+    """
+    return _OURS.fullmatch(name) is not None
 
 
 def _is_environment(names: Names) -> bool:

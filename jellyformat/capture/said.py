@@ -64,8 +64,9 @@ class Volume:
         if total <= MUCH:
             return
         largest = sorted(self._sizes, key=lambda name: -self._sizes[name])[:_SHOWN]
+        largest = [name for name in largest if 20 * self._sizes[name] >= total] or largest  # small ones are no help
         named = ", ".join(f"{show_name(name)} ({size_text(self._sizes[name])})" for name in largest)
-        more = f" and {len(self._sizes) - _SHOWN} more" if len(self._sizes) > _SHOWN else ""
+        more = f" and {len(self._sizes) - len(largest)} more" if len(self._sizes) > len(largest) else ""
         lines = "  ".join(_line(name) for name in largest if name in self._untracked)
         way = f"; to leave it out, add to .gitignore: {lines}" if lines else ""
         watch.say(

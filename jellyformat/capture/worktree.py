@@ -178,6 +178,8 @@ class Scanner:
             kind = None
         if matches(path, self._options.exclude):
             self._omit(path + b"/", "excluded")
+        elif self._is_ours(path, untracked=not tracked and entry is None) and not self._may_be_included(path):
+            self.result.ignored.append(path + b"/")
         elif kind is not None and not tracked and entry is None and not ignored and not self._may_be_included(path):
             self._omit(path + b"/", kind)
         elif inner is not None or broken:
@@ -225,6 +227,9 @@ class Scanner:
         if untracked and self._root + b"/" + path in self._options.carriers:
             self.result.ignored.append(path)
             return False
+        if self._is_ours(path, untracked=untracked) and not self._is_asked_for(path):
+            self.result.ignored.append(path)
+            return False
         if matches(path, self._options.exclude):
             self._omit(path, "excluded")
             return False
@@ -234,6 +239,9 @@ class Scanner:
             self._omit(path, kind)
             return False
         return True
+
+    def _is_ours(self, path: bytes, *, untracked: bool) -> bool:
+        return untracked and self._options.by_kind and kinds.is_ours(path.rpartition(b"/")[2])
 
     def _is_asked_for(self, path: bytes) -> bool:
         """Whether a file is to be taken whatever it is."""

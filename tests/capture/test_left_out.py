@@ -17,6 +17,9 @@ from states import Repo, base
 
 import jellyformat
 from jellyformat import errors
+from jellyformat.files import newfile
+from jellyformat.files.journal import journal_path
+from jellyformat.training.saving import save_beside
 
 
 def environment(path: Path) -> None:
@@ -381,6 +384,7 @@ def test_much_is_said(tmp_path: Path) -> None:
     assert (
         "21 MB that are not committed went into the snapshot: project/data set/ (16 MB), [one] file.bin (3 MB)" in said
     )
+    assert "file.bin (3 MB) and 2 more" in said  # the others are small
     lines = said.partition("add to .gitignore: ")[2]
     assert lines == r"/project/data\ set/  /\[one]\ file.bin"
     repo.write(".gitignore", "\n".join(lines.split("  ")).encode())
@@ -401,3 +405,31 @@ def test_tracked_files_over_the_limit_are_left_out_singly(tmp_path: Path) -> Non
     assert set(omitted(snap).values()) == {"size"}
     assert all(path.startswith(b"data/0") for path in omitted(snap))
     assert len(omitted(snap)) == 6
+
+
+def test_what_another_process_saves_is_no_code(tmp_path: Path) -> None:
+    """A checkpoint that is being saved in the repository is no part of a snapshot, and neither is what undo keeps."""
+    repo = base(tmp_path / "r")
+    before = jellyformat.snapshot(repo.path)
+    seen = []
+
+    def write(path: str) -> None:
+        Path(path).write_bytes(bytes(100_000))
+        seen.append(jellyformat.snapshot(repo.path))
+
+    save_beside(repo.path / "model.bin", write, None, strict=False)
+    (repo.path / "model.bin").unlink()
+    with newfile.new_file(repo.path / "other.bin") as fd:
+        os.write(fd, bytes(1000))
+        seen.append(jellyformat.snapshot(repo.path))
+    (repo.path / "other.bin").unlink()
+    for path in (journal_path(repo.path / "model.bin"), repo.path / ".git.jelly-undone/HEAD"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"ref: refs/heads/main\n")
+    seen.append(jellyformat.snapshot(repo.path))
+    assert [snap.id for snap in seen] == [before.id] * 3
+    assert {b".model.bin.jelly-journal", b".git.jelly-undone/"} <= set(seen[2].manifest.ignored)
+    taken = jellyformat.snapshot(repo.path, include=["*.jelly-journal"])
+    (repo.path / "copy.jelly").write_bytes(taken.data)
+    with jellyformat.open(repo.path / "copy.jelly") as box:
+        assert box.read(".model.bin.jelly-journal") == b"ref: refs/heads/main\n"
