@@ -384,7 +384,7 @@ def test_much_is_said(tmp_path: Path) -> None:
     assert (
         "21 MB that are not committed went into the snapshot: project/data set/ (16 MB), [one] file.bin (3 MB)" in said
     )
-    assert "file.bin (3 MB) and 2 more" in said  # the others are small
+    assert "file.bin (3 MB) and 3 more" in said
     lines = said.partition("add to .gitignore: ")[2]
     assert lines == r"/project/data\ set/  /\[one]\ file.bin"
     repo.write(".gitignore", "\n".join(lines.split("  ")).encode())
@@ -433,3 +433,14 @@ def test_what_another_process_saves_is_no_code(tmp_path: Path) -> None:
     (repo.path / "copy.jelly").write_bytes(taken.data)
     with jellyformat.open(repo.path / "copy.jelly") as box:
         assert box.read(".model.bin.jelly-journal") == b"ref: refs/heads/main\n"
+
+
+@pytest.mark.slow
+def test_small_ones_are_not_named_where_much_is_said(tmp_path: Path) -> None:
+    repo = base(tmp_path / "repo")
+    repo.write("data/a.bin", os.urandom(12_000_000))
+    repo.write("data/b.bin", os.urandom(8_500_000))
+    repo.write("README.md", b"changed\n")
+    with pytest.warns(errors.CaptureWarning) as caught:
+        jellyformat.snapshot(repo.path)
+    assert "data/a.bin (12 MB), data/b.bin (8.5 MB) and 1 more; to leave it out" in str(caught[0].message)
