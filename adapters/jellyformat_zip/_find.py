@@ -169,14 +169,15 @@ def _tensors(
     ones."""
     prefix = MAGIC if foreign is None else foreign.prefix
     locals_ = LocalHeaders(source, archive)
-    pattern: re.Pattern[bytes] | None = None
+    place: bytes | None = None
     for entry in parse_entries(directory, archive):
-        if pattern is None:
+        if place is None:
             root = root_of(entry.name)
             if root is None:
                 return
-            pattern = re.compile(re.escape(root) + rb"/data/[0-9]+")
-        if entry.method == STORED and not entry.flags & FLAG_ENCRYPTED and pattern.fullmatch(entry.name):
+            place = root + b"/data/"
+        is_plain = entry.method == STORED and not entry.flags & FLAG_ENCRYPTED
+        if is_plain and entry.name.startswith(place) and entry.name[len(place) :].isdigit():
             begin = locals_.data_offset(entry)
             _check_stored(entry)
             head = source.read_at(begin, min(max(len(MAGIC), len(prefix)), entry.size))
