@@ -321,7 +321,7 @@ def _hosts() -> list[tuple[str, str, str, str]]:
         (find, "    for other in found[1:]:", "    for other in ():", "JF-ZIP-003"),
         (find, "if entry.flags & FLAG_ENCRYPTED or", "if", zip2),
         (find, "if not decoder.eof or length != entry.size or", "if not decoder.eof or", "JF-ZIP-004"),
-        (find, 'entry.name.startswith(place) and entry.name[len(place) :].isdigit()', "b'/data/' in entry.name", "zip/absent"),
+        (find, "and entry.name.startswith(place) and", "and b'/data/' in entry.name or", "zip/absent"),
         (find, "if entry.size != entry.compressed_size:", "if False:", zip2),
         (records, "found + END_LENGTH + comment == len(tail):", "found + END_LENGTH + comment <= len(tail):", zip1),
         (records, "if end.disk or end.directory_disk or end.entries_here != end.entries:", "if False:", zip1),

@@ -845,3 +845,28 @@ def test_import_is_light() -> None:
     code = f"import sys, jellyformat.files.change; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("plan", [APPEND, ORDERED])
+def test_a_file_that_nobody_has_seen_needs_no_journal(tmp_path: Path, plan: Append) -> None:
+    with newfile.temporary_folder(tmp_path) as folder:
+        for path in (folder / "model.pt", tmp_path / "model.pt"):
+            path.write_bytes(OLD)
+            journal_path(path).mkdir()  # so that there can be none
+        apply_plan(folder / "model.pt", plan)
+        assert (folder / "model.pt").read_bytes() == model(OLD, plan)
+        with pytest.raises(Busy, match="is not a journal"):
+            apply_plan(tmp_path / "model.pt", plan)
+        assert (tmp_path / "model.pt").read_bytes() == OLD
+    assert not newfile.is_held(folder)
+
+
+def test_a_file_that_nobody_has_seen_is_put_back(disk_of: Callable[[str], Path]) -> None:
+    """There is no room for all of it."""
+    with newfile.temporary_folder(disk_of("1m")) as folder:
+        path = folder / "model.pt"
+        path.write_bytes(OLD)
+        with pytest.raises(SystemFailure) as caught:
+            apply_plan(path, Append(10_000, ((10_000, b"begin"), (10_005, bytes(2 << 20))), 10_005 + (2 << 20)))
+        assert "the file is as it was" in str(caught.value.hint)
+        assert path.read_bytes() == OLD

@@ -3,7 +3,8 @@
 Plans of the adapters (``host``) are carried out so that after a crash at any instant the file is as it was before, or
 as it was to be, at the latest when the next command has looked at it:
 
-* in place behind the host's own bytes, under a journal (``inplace``, ``journal``);
+* in place behind the host's own bytes, under a journal (``inplace``, ``journal``); without one where nobody has seen
+  the file yet, in a temporary directory of this process;
 * in place before them, where the filesystem can move them (``splicing``);
 * or as a temporary file ``.<name>.jelly-<random>.tmp`` in the same directory, renamed over the old one or linked.
 """
@@ -31,7 +32,7 @@ from jellyformat.files.durable import (
     write_at,
 )
 from jellyformat.files.journal import journal_path
-from jellyformat.files.newfile import copy_mode, free, publish, sweep, temporary
+from jellyformat.files.newfile import copy_mode, free, is_held, publish, sweep, temporary
 from jellyformat.files.plans import Append, Copy, Plan, Rewrite, Splice, Truncate
 from jellyformat.files.platform import NO_LOCKS, copy_attributes, copy_range, data_ranges, lock, release, sync_new
 from jellyformat.files.repair import repair_open
@@ -89,6 +90,8 @@ class LockedFile:
             _rewrite(self, plan)
         elif self.unlocked is not None:
             raise self.unlocked
+        elif isinstance(plan, Append) and is_held(self.target.parent):
+            inplace.append_unseen(self.path, self.fd, plan)
         elif isinstance(plan, Append):
             inplace.append(self.path, self.target, self.fd, plan)
         else:

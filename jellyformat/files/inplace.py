@@ -80,6 +80,39 @@ def append(path: Path, target: Path, host: int, plan: Append) -> None:
         journal.remove()
 
 
+def append_unseen(path: Path, host: int, plan: Append) -> None:
+    """Carry out ``plan`` on a file that is in no place of its own yet: a crash takes it whole, so that it needs no
+    journal, and whoever gives it its name waits for the disk.
+
+    Args:
+        path: The file, for people.
+        host: Its descriptor, locked.
+        plan: What is written behind its own bytes.
+
+    Raises:
+        SystemFailure: the system failed; all is as it was, or the message says that it is not.
+    """
+    source = FileSource.of(host)
+    tail = source.read_at(plan.keep, source.size - plan.keep)
+    try:
+        os.ftruncate(host, plan.keep)
+        for offset, data in plan.writes:
+            write_at(host, data, offset)
+        os.ftruncate(host, plan.length)
+    except BaseException as error:
+        try:
+            os.ftruncate(host, plan.keep)
+            write_at(host, tail, plan.keep)
+        except OSError as second:
+            raise SystemFailure(
+                f"{path} is half changed: it could neither be completed ({error}) nor put back ({second})",
+                hint="save it again",
+            ) from error
+        if isinstance(error, OSError):
+            raise explained(error, path, _AS_IT_WAS) from error
+        raise
+
+
 class _Interrupted(Exception):
     """Somebody else has written to the host."""
 

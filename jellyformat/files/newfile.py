@@ -22,6 +22,8 @@ TEMPORARY = re.compile(r"\..+\.jelly-[0-9a-f]{12}\.tmp", re.DOTALL)
 """The name of a temporary file."""
 FOLDER = re.compile(r"\.jelly-[0-9a-f]{12}\.tmp")
 """The name of a directory that a framework saves into."""
+_HELD: set[str] = set()
+"""The temporary directories that this process has now."""
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES))
 
 
@@ -131,7 +133,17 @@ def temporary(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
 def temporary_folder(directory: Path) -> Iterator[Path]:
     """A new directory in ``directory``, locked as long as its process lives, and gone at the end."""
     with locked_folder(directory, ".jelly-", ".tmp") as (path, _):
-        yield path
+        place = os.path.realpath(path)
+        _HELD.add(place)
+        try:
+            yield path
+        finally:
+            _HELD.discard(place)
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a directory, links followed, is a `temporary_folder` of this process: it goes with what is in it."""
+    return os.fspath(directory) in _HELD
 
 
 @contextlib.contextmanager

@@ -74,8 +74,7 @@ def save_beside(
     with contextlib.ExitStack() as folders:
         new = _saved(write, target, folders, strict=strict)
         kind = None if snapshot is None or carried else _put_in(new, named, snapshot, strict, one_record)
-        if kind in (None, SIDECAR):  # else it is on the disk already
-            _sync(new)
+        _sync(new)
         with contextlib.suppress(OSError):
             before = target.stat()
             with contextlib.suppress(OSError):

@@ -82,6 +82,7 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @needs_strace
 def test_system_calls(tmp_path: Path) -> None:
     world = tmp_path / "world"

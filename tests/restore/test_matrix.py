@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 UNSEEN = {name for name in STATES if TRAITS[name] & {"unreadable", "root"} and os.geteuid() != 0}
 UNSEEN |= {name for name in STATES if "newer git" in TRAITS[name] and NEWER_GIT is None}
 NAMES = sorted(STATES.keys() - UNSEEN)
-SHARES = 31
+SHARES = 61
 REFUSED_KINDS = ("rebase", "am", "bisect")
 
 

@@ -135,7 +135,7 @@ def planted(prepared: Path, place: Path) -> Path:
     return place / "here"
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("command", _COMMANDS)
 def test_modules_of_the_directory(command: str, prepared: Path, tmp_path: Path) -> None:
     """Every command, in a directory that has a module of every name that any command imports."""
