@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 AT = "JELLYFORMAT_AT"
 """The environment variable that says when the snapshot is taken: ``import`` (as without it), or ``save``."""
 REPOSITORY = "JELLYFORMAT_REPO"
+SNAPSHOT = "JELLYFORMAT_SNAPSHOT"
+"""The environment variable that names a file with the snapshot to use: where the code runs there is no repository."""
 DEFAULTS: Mapping[str, Any] = {"secrets": "omit", "oversize": "omit"}
 """What is done in save calls where nothing else is asked for."""
 _NEEDED = ("platform", "pwd", "jellyformat.snapshots", "jellyformat.capture.capture", "jellyformat.capture.place")
@@ -166,6 +168,8 @@ class _Begun:
     def __init__(self) -> None:
         self.asked = False
         self.capture: Capture | None = None
+        self.files: dict[str, str] = {}
+        """What ``JELLYFORMAT_SNAPSHOT`` has named, and where that was then."""
 
     def keep_what_is_done(self) -> None:
         """In a forked child, the thread that takes it is not there."""
@@ -181,10 +185,14 @@ def begin() -> None:
 
     Only in a program that has a file, once, on the first rank: not at a prompt or in a notebook, not in worker
     processes of multiprocessing or of a DataLoader, not where jellyformat itself loads its adapters, and not where the
-    environment variable ``JELLYFORMAT_AT`` is ``save``. Nothing is said: the first save call does.
+    environment variable ``JELLYFORMAT_AT`` is ``save``, or ``JELLYFORMAT_SNAPSHOT`` names a file. Nothing is said: the
+    first save call does.
     """
     with contextlib.suppress(Exception):  # an import is worth more than a snapshot
-        if _BEGUN.asked or not _is_wanted():
+        named = os.environ.get(SNAPSHOT)
+        if named:
+            _BEGUN.files.setdefault(named, named if "://" in named else os.path.abspath(named))  # noqa: PTH100
+        if named or _BEGUN.asked or not _is_wanted():
             return
         _BEGUN.asked = True
         program.CODE.is_loaded_again()
@@ -195,6 +203,12 @@ def begin() -> None:
         options = {**DEFAULTS, "repo": os.path.abspath(named)} if named else DEFAULTS  # noqa: PTH100
         _BEGUN.capture = Capture(options, file=file, here=os.getcwd(), named=named)  # noqa: PTH109
         _BEGUN.capture.start()
+
+
+def named_file() -> str | None:
+    """The file that ``JELLYFORMAT_SNAPSHOT`` names, from where the program stood when an adapter was imported."""
+    named = os.environ.get(SNAPSHOT)
+    return _BEGUN.files.get(named, named) if named else None
 
 
 def begun() -> Capture | None:

@@ -140,7 +140,8 @@ def take(
 ) -> Snapshot | None:
     """The snapshot to be saved with a checkpoint; None where none is to be, or could be, taken.
 
-    Without options it is that of `start`, or the one that the import of an adapter began. Else it is taken now, or was
+    Without options it is that of `start`, that of the file which the environment variable ``JELLYFORMAT_SNAPSHOT``
+    names, or the one that the import of an adapter began. Else it is taken now, or was
     when the same was asked for first: the same repository, and the same options but for ``carriers``. In an
     interactive session it is taken now.
 
@@ -204,6 +205,9 @@ def _capture(options: Mapping[str, Any]) -> Capture:
         _KEPT.taken.clear()
     begun = None if interactive else background.begun()
     asked = {name for name, value in options.items() if name != "carriers" and value != _ORDINARY.get(name)}
+    named = background.named_file()
+    if named is not None and not asked and _KEPT.started is None:
+        _KEPT.started = Capture.of(snapshots.load(named))
     found = None if asked else _KEPT.started or begun
     if found is not None:
         return found

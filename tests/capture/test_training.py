@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -295,6 +296,45 @@ def test_a_snapshot_in_the_object(repo: Repo, quiet: None) -> None:
     torch.save({"w": torch.ones(2), **tensors}, "model.pt")
     assert jellyformat.load("model.pt").manifest.summary.untracked == (b"new.py",)
     assert jellyformat.snapshot(".").id == jellyformat.load("model.pt").id, "the checkpoint is no part of the code"
+
+
+IN_AN_IMAGE = """
+import os, sys, warnings
+import jellyformat_pickle
+os.chdir("..")
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    jellyformat_pickle.dump([1, 2], sys.argv[1])
+    if len(sys.argv) > 2:
+        jellyformat_pickle.dump([1, 2], sys.argv[2], repo=sys.argv[3])
+print([str(item.message) for item in said])
+"""
+
+
+def test_a_variable_names_the_snapshot(repo: Repo, tmp_path: Path) -> None:
+    """Where the code runs there may be no repository; a relative path is from where the program began."""
+    work = tmp_path / "image" / "work"
+    work.mkdir(parents=True)
+    taken = jellyformat.snapshot(repo.path)
+    (work / "code.jelly").write_bytes(taken.data)
+    repo.write("README.md", b"changed later\n")
+
+    def run(named: str, *arguments: Path) -> str:
+        environment = {**os.environ, **GIT_ENVIRONMENT, "JELLYFORMAT_SNAPSHOT": named}
+        return subprocess.run(
+            [sys.executable, "-c", IN_AN_IMAGE, *arguments], cwd=work, env=environment, check=True,
+            capture_output=True, text=True,
+        ).stdout  # fmt: skip
+
+    assert run("code.jelly", tmp_path / "one.pkl", tmp_path / "two.pkl", repo.path) == "[]\n"
+    assert jellyformat.load(tmp_path / "one.pkl").id == taken.id
+    assert jellyformat.load(tmp_path / "two.pkl").id == jellyformat.snapshot(repo.path).id
+    said = run("none.jelly", tmp_path / "three.pkl")
+    assert "no snapshot of the code was taken" in said
+    assert "none.jelly does not exist" in said
+    assert (tmp_path / "three.pkl").exists()
+    (work / "code.jelly").write_bytes(taken.data[:-100])
+    assert "no snapshot of the code was taken" in run("code.jelly", tmp_path / "four.pkl")
 
 
 @pytest.mark.framework
