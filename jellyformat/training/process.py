@@ -71,6 +71,7 @@ class _Kept:
     def __init__(self) -> None:
         self.started: Capture | None = None
         self.seconds: float | None = None
+        self.ranks: str | None = None
         self.sign: bool | str | None = None
         self.taken: dict[Hashable, Capture] = {}
         self.renew()
@@ -106,7 +107,7 @@ def start(
     Args:
         snapshot: One that was taken elsewhere: a worker of Ray Train is sent the driver's, as a part of its ``config``.
         strict: Raise what otherwise is a warning.
-        ranks: As for `take`.
+        ranks: As for `take`, and for all save calls from now on.
         timeout: As for `take`, and for all save calls from now on.
         labels: Labels of all checkpoints of the run, as `label` sets them.
         resume: The checkpoint that training resumes from: the run goes on with it as the parent of the next one.
@@ -125,6 +126,7 @@ def start(
         _KEPT.started = None
         _KEPT.taken.clear()
         _KEPT.seconds = timeout
+        _KEPT.ranks = _checked(ranks)
         _KEPT.sign = sign
         marks.begin_run()
         marks.label(**(labels or {}))
@@ -148,7 +150,7 @@ def take(
     Args:
         strict: Raise what otherwise is a warning.
         ranks: ``first``: only the first of the processes that train together takes one; ``all``: each does.
-            None: as the environment variable ``JELLYFORMAT_RANKS`` says, else ``first``.
+            None: as `start` was told, or the environment variable ``JELLYFORMAT_RANKS`` says, else ``first``.
         timeout: Seconds that are waited for the snapshot: beyond that the checkpoint is saved without, and a warning
             says what takes so long. The capture goes on, and a later checkpoint has it when it is ready. None: as the
             environment variable ``JELLYFORMAT_TIMEOUT`` says, else 30.
@@ -165,10 +167,8 @@ def take(
 def _taken(
     options: dict[str, Any], strict: bool, ranks: str | None, timeout: float | None, *, begins: bool
 ) -> Snapshot | None:
-    chosen = ranks or os.environ.get(OVERRIDE) or "first"
-    if chosen not in ("first", "all"):
-        raise Usage(f"ranks is first or all, not {chosen!r}")
-    if chosen == "first" and not is_first_rank():
+    chosen = _checked(ranks or _KEPT.ranks or os.environ.get(OVERRIDE) or None)
+    if chosen != "all" and not is_first_rank():
         return None
     try:
         with _KEPT.lock:
@@ -195,6 +195,13 @@ def _taken(
             warn(remark, kind if kind in (PromptWarning, CaptureWarning) else SnapshotWarning)
         _warn_of_omissions(snap)
     return snap
+
+
+def _checked(ranks: str | None) -> str | None:
+    """Which processes take a snapshot. Raises Usage for what is neither ``first`` nor ``all``."""
+    if ranks not in (None, "first", "all"):
+        raise Usage(f"ranks is first or all, not {ranks!r}")
+    return ranks
 
 
 def _capture(options: Mapping[str, Any]) -> Capture:

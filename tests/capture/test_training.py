@@ -157,6 +157,22 @@ def test_other_ranks_save_without(repo: Repo, monkeypatch: pytest.MonkeyPatch, q
         jellyformat_torch.create_snapshot(ranks="some")
 
 
+def test_what_start_says_of_ranks_holds(repo: Repo, monkeypatch: pytest.MonkeyPatch, quiet: None) -> None:
+    """For all save calls from then on, until the next one."""
+    monkeypatch.setenv("RANK", "1")
+    started = training.start(ranks="all")
+    assert started is not None
+    jellyformat_pickle.dump([1], "all.pkl")
+    assert jellyformat.load("all.pkl").id == started.id
+    assert training.start() is None
+    jellyformat_pickle.dump([1], "first.pkl")
+    with pytest.raises(errors.NoSnapshot):
+        jellyformat.open("first.pkl")
+    with pytest.raises(errors.Usage):
+        training.start(ranks="some")
+    training.start()
+
+
 # -- training goes on ------------------------------------------------------------------------------------------------
 
 
