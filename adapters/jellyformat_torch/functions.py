@@ -97,9 +97,9 @@ def save(
     """``torch.save`` with a snapshot in the file: ``torch.load`` gives ``obj`` alone (SPEC JF-ZIP).
 
     The snapshot is there first, then a temporary file is written beside ``f`` and moved over it: where saving fails,
-    ``f`` is as it was. A file object is written to only when all is done, from memory; in torch's old format it gets
-    ``obj`` alone, for more may follow. Where no snapshot can be taken
-    or put in, that is a warning and ``obj`` is saved alone.
+    ``f`` is as it was. A file object is written to as torch does it, and the snapshot behind; with ``strict``, when
+    all is done, from memory. In torch's old format it gets ``obj`` alone, for more may follow. Where no snapshot can
+    be taken or put in, that is a warning and ``obj`` is saved alone.
 
     Args:
         obj: What to save.

@@ -9,8 +9,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from jellyformat.errors import JellyError, RefusedHost, SystemFailure
 from jellyformat.files import durable, newfile, platform
@@ -20,6 +21,7 @@ from jellyformat.hosts import lookup, sidecar
 from jellyformat.hosts.binding import SIDECAR
 from jellyformat.snapshots import Snapshot
 from jellyformat.training import process, trackers
+from jellyformat.training.passing import Passing
 
 _NOT_MOVED = durable.NO_PERMISSION | {errno.EBUSY, errno.EXDEV}
 
@@ -255,9 +257,11 @@ def saved_in_memory(
 
 
 def save_to_stream(
-    stream: BinaryIO, write: Callable[[io.BytesIO], object], adapter: EmbedPlanner, snapshot: Snapshot, *, strict: bool
+    stream: BinaryIO, write: Callable[[Any], object], adapter: EmbedPlanner, snapshot: Snapshot, *, strict: bool
 ) -> None:
-    """Save into memory, put the snapshot in, and only then write it all to ``stream``.
+    """Save to ``stream`` and put the snapshot behind; what is saved is not held in memory.
+
+    With ``strict`` it is: then it is written when all is done.
 
     Args:
         stream: A binary file object, open for writing.
@@ -270,10 +274,30 @@ def save_to_stream(
     Raises:
         JellyError: with ``strict``; nothing was written.
     """
-    rest = saved_in_memory(write, adapter, snapshot, strict=strict).getbuffer()
-    while rest:  # an unbuffered file takes two gigabytes at once at most
-        written = stream.write(rest)
-        rest = rest[written if isinstance(written, int) and written > 0 else len(rest) :]
+    passing = Passing(stream)
+    if strict:
+        passing.write(saved_in_memory(write, adapter, snapshot, strict=strict).getbuffer())
+        return
+    write(passing)
+    plan = _planned(_Behind(adapter), passing, snapshot, strict=strict)
+    if isinstance(plan, Append):
+        if passing.tell() != passing.size:
+            passing.seek(passing.size)
+        passing.write(_behind(plan))
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """Plans only what is put behind all that was written before."""
+
+    adapter: EmbedPlanner
+
+    def plan_embed(self, source: Source, container: bytes) -> Plan:
+        """As the adapter does. Raises RefusedHost where it is put elsewhere."""
+        plan = self.adapter.plan_embed(source, container)
+        if not isinstance(plan, Append) or plan.keep != source.size:
+            raise RefusedHost("in a file object, what was written cannot be changed any more", hint="name a path")
+        return plan
 
 
 def _planned(adapter: EmbedPlanner, source: Source, snapshot: Snapshot, *, strict: bool) -> Plan | None:
