@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ import memory
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from gitrepo import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -421,6 +423,10 @@ def write(path: Path, content: Any, **said: str) -> None:
         writer.add_key_value_metadata(marks)
 
 
+def packed(text: bytes) -> str:
+    return base64.b64encode(zstandard.compress(text)).decode()
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -457,6 +463,9 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
         (good, {"jellyformat.index": "2"}),
         (good, {"jellyformat.directory": "3"}),
         (good, {"jellyformat.rest": "AAAA"}),
+        (good, {"jellyformat.directory": "[" * 100_000}),
+        (good, {"jellyformat.rest": packed(b"[" * 100_000)}),
+        (good, {"jellyformat.rest": packed(b"[" + b" " * (1 << 27) + b"]")}),
         (pa.concat_tables([good] * 9000).combine_chunks(), {}),
     ):
         write(file, content, **said)
