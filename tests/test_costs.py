@@ -43,6 +43,7 @@ from jellyformat.git.config import parse_config
 from jellyformat.git.ignore import Ignore
 from jellyformat.git.index import parse_index
 from jellyformat.git.packs import BadPack, apply_delta
+from jellyformat.git.reftable import Table
 from jellyformat.hosts.adapter import END_MAGIC
 from jellyformat.hosts.registry import recognize
 from jellyformat.testing.hosts import CountingSource
@@ -105,6 +106,33 @@ def inserts(size: int) -> bytes:
 def many_objects(size: int) -> bytes:
     """Objects that deflate to a thousandth."""
     return packed(*(entry(BLOB, b"%d" % number + bytes(MIB), level=9) for number in range(size // 1040)))
+
+
+# -- repositories ------------------------------------------------------------------------------------------------------
+
+
+def table(blocks: bytes) -> bytes:
+    """A reftable of these blocks; the first is as long as it says, and the header with it."""
+    header = struct.pack(">4sB3sQQ", b"REFT", 1, bytes(3), 1, 1)
+    footer = header + struct.pack(">5Q", 0, 0, 0, 0, 0)
+    return header + blocks + footer + struct.pack(">I", zlib.crc32(footer))
+
+
+def long_names(size: int) -> bytes:
+    """Refs of which each has the whole name of the one before, and a letter more."""
+    records = b"".join(back_of(number) + b"\x08a\0" for number in range(size // 6)) + bytes(2)
+    return table(b"r" + (len(records) + 28).to_bytes(3, "big") + records)
+
+
+def back_of(number: int) -> bytes:
+    return back(number) if number else b"\0"
+
+
+def empty_reflogs(size: int) -> bytes:
+    """Blocks of reflogs with nothing in them: what lies behind each was copied to unpack it."""
+    block = zlib.compress(bytes(2))
+    blocks = (b"g" + (6 + 24 * (not number)).to_bytes(3, "big") + block for number in range(size // 2))
+    return table(b"".join(blocks))
 
 
 # -- hosts -------------------------------------------------------------------------------------------------------------
@@ -244,6 +272,14 @@ def in_config(data: Any) -> object:
     return parse_config(data.inner.data)
 
 
+def in_refs(data: Any) -> object:
+    return len(dict(Table(data.inner.data, b"x.ref").records()))
+
+
+def in_reflogs(data: Any) -> object:
+    return sum(1 for _ in Table(data.inner.data, b"x.ref").logs())
+
+
 def in_rules(data: Any) -> object:
     text = data.inner.data
     Attributes(lambda path: text).of(b"a/b/c.py")
@@ -338,12 +374,19 @@ FAMILIES: dict[str, tuple[Callable[[int], Any], Read]] = {
     ),
     "values in a configuration": (lambda size: b"[a]\n" + b"b = c\n" * (size // 6), in_config),
     "quotes in a configuration": (lambda size: b"[a]\nb = " + b'""' * (size // 2), in_config),
+    "long names in a configuration": (
+        lambda size: b'[a "' + b"b" * min(size // 2, 60_000) + b'"]\n' + b"c\n" * (size // 4),
+        in_config,
+    ),
+    "names in a reftable": (long_names, in_refs),
+    "reflogs in a reftable": (empty_reflogs, in_reflogs),
     "rules": (lambda size: b"*a*b*\n" * (size // 6), in_rules),
     "wildcards": (lambda size: (b"*a" * 40 + b"\n") * (size // 81), in_rules),
     "classes": (lambda size: b"[[:alpha:]a-z!]*\n" * (size // 17), in_rules),
     "attributes": (lambda size: b"* a=b\n" * (size // 6), in_rules),
     "inserts in a delta": (lambda size: sizes(64, size // 2) + b"\1a" * (size // 2), in_delta),
     "copies in a delta": (lambda size: sizes(64, size // 2) + b"\x90\1" * (size // 2), in_delta),
+    "short copies in a delta": (lambda size: sizes(64, size * 8) + b"\x90\2" * (size * 4), in_delta),
     "few different lines": (lambda size: lines(size, 7, 5), compare),
     "many alike lines": (lambda size: lines(size, 1, 2), compare),
 }
@@ -356,6 +399,7 @@ def source_of(made: Any) -> Any:
 TIMES = {
     "inserts in a pack": 1 / 16,
     "copies of nothing in a pack": 1 / 16,
+    "short copies in a delta": 1 / 4,
     "few different lines": 1 / 8,
     "many alike lines": 1 / 8,
     "headers in a legacy file": 16,
