@@ -146,6 +146,11 @@ def legacy(size: int) -> bytes:
     return LEGACY + header * (size // 72)
 
 
+def npy_header(shape: bytes, dtype: bytes = b"<f4") -> bytes:
+    header = b"{'descr': '" + dtype + b"', 'fortran_order': False, 'shape': (" + shape + b"), }"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+
+
 def local(name: bytes, data: bytes, *, method: int = 0, length: int | None = None, extra: bytes = b"") -> bytes:
     sizes = (len(data), len(data) if length is None else length, len(name), len(extra))
     return struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, method, 0, 0, 0, *sizes) + name + extra + data
@@ -352,6 +357,9 @@ FAMILIES: dict[str, tuple[Callable[[int], Any], Read]] = {
     "names in a pickle": (lambda size: b"\x80\2" + b"ca\nb\n" * (size // 5), refusal),
     "fields of half an ONNX model": (lambda size: b"\x08\x08" + b"\x12\0" * (size // 2) + b"\x3a\x7f", cut_off),
     "fields of ONNX": (lambda size: b"\x08\0" + b"\x3a\0\x42\0" * (size // 4), recognize),
+    "digits in a shape of numpy's": (lambda size: npy_header(b"1" * (min(size, 60_000) - 100) + b"x"), refusal),
+    "commas in a shape of numpy's": (lambda size: npy_header(b"1, " * (min(size, 60_000) // 4) + b"x"), refusal),
+    "digits in a type of numpy's": (lambda size: npy_header(b"", b"M8[" + b"1" * (min(size, 60_000) - 100)), refusal),
     "keys in a text": (lambda size: b"key=" * (size // 4), search),
     "anchors in a text": (lambda size: b"8Q~" * (size // 3), search),
     "web tokens in a text": (lambda size: b"eyJaaaaaaaaaaaaaa." * (size // 18), search),
