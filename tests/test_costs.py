@@ -32,6 +32,7 @@ from jellyformat.cli import log
 from jellyformat.compat.packstream import PackStream
 from jellyformat.errors import JellyError
 from jellyformat.exports import patch
+from jellyformat.exports.edits import edits_between
 from jellyformat.fleet import looking
 from jellyformat.format.diffs import Op
 from jellyformat.format.frames import MAGIC
@@ -314,6 +315,11 @@ def compare(texts: tuple[bytes, bytes]) -> object:
     return sum(1 for _ in patch._hunks(*map(patch._lines, texts)))
 
 
+def tell(texts: tuple[bytes, bytes]) -> object:
+    old, new = ({b"a.py": patch.Side(0o100644, text[:9], lambda text=text: text)} for text in texts)  # type: ignore[misc]
+    return edits_between(old, new)
+
+
 def flax(source: Any) -> object:
     return sum(1 for _ in read_flax(source))
 
@@ -395,6 +401,8 @@ FAMILIES: dict[str, tuple[Callable[[int], Any], Read]] = {
     "inserts in a delta": (lambda size: sizes(64, size // 2) + b"\1a" * (size // 2), in_delta),
     "copies in a delta": (lambda size: sizes(64, size // 2) + b"\x90\1" * (size // 2), in_delta),
     "short copies in a delta": (lambda size: sizes(64, size * 8) + b"\x90\2" * (size * 4), in_delta),
+    "brackets in a line": (lambda size: (b"(" * size, b"[" * size), tell),
+    "values in a line": (lambda size: (b"a=1 " * (size // 4), b"a=2 " * (size // 4)), tell),
     "few different lines": (lambda size: lines(size, 7, 5), compare),
     "many alike lines": (lambda size: lines(size, 1, 2), compare),
 }
