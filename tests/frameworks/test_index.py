@@ -479,6 +479,14 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
             entries(file)
 
 
+def test_names_of_thousands_of_digits(tmp_path: Path) -> None:
+    """Python does not make a number of them."""
+    names = ["9" * 5000, "1" + "0" * 5000, "a2", "a10"]
+    rows = [replace(ROW, file=name, holder=name) for name in names]
+    write(tmp_path / "x.parquet", table.table_of(rows[::-1]))
+    assert [entry.file.removeprefix("/") for entry in entries(tmp_path / "x.parquet")] == names
+
+
 @pytest.mark.sampled(3)
 def test_a_few_bytes_that_stand_for_very_many_are_refused(tmp_path: Path) -> None:
     """A value of many megabytes, said once and meant of each of many rows."""
