@@ -13,6 +13,7 @@ import pytest
 from craft import assemble, crafted, good
 from test_story import jelly
 
+from jellyformat.cli.pager import harmless
 from jellyformat.format.objects import BLOB, Leaf, object_id
 from jellyformat.format.records import ObjectRecord
 
@@ -87,6 +88,26 @@ def test_names_no_terminal_should_see(sound: Path) -> None:
             assert b"\x1b" not in done.stdout + done.stderr
         (sound / f"new{ODD}").unlink()
         subprocess.run(["rm", "-r", f"directory{ODD}"], cwd=sound, check=True)
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\x1b[8m", "\x1b[30m", "\x1b[30;40m", "\x1b[1;8m", "\x1b[31m\x1b[41m", "\x1b[38;5;0m"]
+)
+def test_colours_that_hide_code(hidden: str) -> None:
+    """Whoever wrote the code could have lines of it on the screen that nobody sees."""
+    line = f"\x1b[32m+\x1b[m\x1b[32mplain {hidden}evil()\x1b[m\n"
+    (shown,) = harmless([line.encode()])
+    assert hidden not in shown
+    assert "\x1b[32m+\x1b[m\x1b[32mplain " in shown
+
+
+def test_colours_of_git_are_kept() -> None:
+    for line in (
+        "\x1b[1mdiff --git\x1b[m\n",
+        "\x1b[32m+\x1b[m\x1b[32mx\x1b[m\x1b[41m \t\x1b[m\n",
+        "\x1b[36m@@\x1b[m def\n",
+    ):
+        assert [*harmless([line.encode()])] == [line]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--no-color",), ("--stat",)])

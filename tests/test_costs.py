@@ -32,6 +32,7 @@ from jellyformat.cli import log
 from jellyformat.compat.packstream import PackStream
 from jellyformat.errors import JellyError
 from jellyformat.exports import patch
+from jellyformat.exports.edits import edits_between
 from jellyformat.fleet import looking
 from jellyformat.format.diffs import Op
 from jellyformat.format.frames import MAGIC
@@ -43,6 +44,7 @@ from jellyformat.git.config import parse_config
 from jellyformat.git.ignore import Ignore
 from jellyformat.git.index import parse_index
 from jellyformat.git.packs import BadPack, apply_delta
+from jellyformat.git.reftable import Table
 from jellyformat.hosts.adapter import END_MAGIC
 from jellyformat.hosts.registry import recognize
 from jellyformat.testing.hosts import CountingSource
@@ -107,6 +109,33 @@ def many_objects(size: int) -> bytes:
     return packed(*(entry(BLOB, b"%d" % number + bytes(MIB), level=9) for number in range(size // 1040)))
 
 
+# -- repositories ------------------------------------------------------------------------------------------------------
+
+
+def table(blocks: bytes) -> bytes:
+    """A reftable of these blocks; the first is as long as it says, and the header with it."""
+    header = struct.pack(">4sB3sQQ", b"REFT", 1, bytes(3), 1, 1)
+    footer = header + struct.pack(">5Q", 0, 0, 0, 0, 0)
+    return header + blocks + footer + struct.pack(">I", zlib.crc32(footer))
+
+
+def long_names(size: int) -> bytes:
+    """Refs of which each has the whole name of the one before, and a letter more."""
+    records = b"".join(back_of(number) + b"\x08a\0" for number in range(size // 6)) + bytes(2)
+    return table(b"r" + (len(records) + 28).to_bytes(3, "big") + records)
+
+
+def back_of(number: int) -> bytes:
+    return back(number) if number else b"\0"
+
+
+def empty_reflogs(size: int) -> bytes:
+    """Blocks of reflogs with nothing in them: what lies behind each was copied to unpack it."""
+    block = zlib.compress(bytes(2))
+    blocks = (b"g" + (6 + 24 * (not number)).to_bytes(3, "big") + block for number in range(size // 2))
+    return table(b"".join(blocks))
+
+
 # -- hosts -------------------------------------------------------------------------------------------------------------
 
 LEGACY = b"\x80\x02\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little") + b"."
@@ -116,6 +145,11 @@ def legacy(size: int) -> bytes:
     """A file full of headers, each of which asks for half of the file to be hashed."""
     header = MAGIC + b"\1" + bytes(7) + struct.pack(">QQQ", size // 2, 10, size) + bytes(32)
     return LEGACY + header * (size // 72)
+
+
+def npy_header(shape: bytes, dtype: bytes = b"<f4") -> bytes:
+    header = b"{'descr': '" + dtype + b"', 'fortran_order': False, 'shape': (" + shape + b"), }"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
 
 
 def local(name: bytes, data: bytes, *, method: int = 0, length: int | None = None, extra: bytes = b"") -> bytes:
@@ -244,6 +278,14 @@ def in_config(data: Any) -> object:
     return parse_config(data.inner.data)
 
 
+def in_refs(data: Any) -> object:
+    return len(dict(Table(data.inner.data, b"x.ref").records()))
+
+
+def in_reflogs(data: Any) -> object:
+    return sum(1 for _ in Table(data.inner.data, b"x.ref").logs())
+
+
 def in_rules(data: Any) -> object:
     text = data.inner.data
     Attributes(lambda path: text).of(b"a/b/c.py")
@@ -271,6 +313,11 @@ def blank(data: Any) -> object:
 
 def compare(texts: tuple[bytes, bytes]) -> object:
     return sum(1 for _ in patch._hunks(*map(patch._lines, texts)))
+
+
+def tell(texts: tuple[bytes, bytes]) -> object:
+    old, new = ({b"a.py": patch.Side(0o100644, text[:9], lambda text=text: text)} for text in texts)  # type: ignore[misc]
+    return edits_between(old, new)
 
 
 def flax(source: Any) -> object:
@@ -316,6 +363,9 @@ FAMILIES: dict[str, tuple[Callable[[int], Any], Read]] = {
     "names in a pickle": (lambda size: b"\x80\2" + b"ca\nb\n" * (size // 5), refusal),
     "fields of half an ONNX model": (lambda size: b"\x08\x08" + b"\x12\0" * (size // 2) + b"\x3a\x7f", cut_off),
     "fields of ONNX": (lambda size: b"\x08\0" + b"\x3a\0\x42\0" * (size // 4), recognize),
+    "digits in a shape of numpy's": (lambda size: npy_header(b"1" * (min(size, 60_000) - 100) + b"x"), refusal),
+    "commas in a shape of numpy's": (lambda size: npy_header(b"1, " * (min(size, 60_000) // 4) + b"x"), refusal),
+    "digits in a type of numpy's": (lambda size: npy_header(b"", b"M8[" + b"1" * (min(size, 60_000) - 100)), refusal),
     "keys in a text": (lambda size: b"key=" * (size // 4), search),
     "anchors in a text": (lambda size: b"8Q~" * (size // 3), search),
     "web tokens in a text": (lambda size: b"eyJaaaaaaaaaaaaaa." * (size // 18), search),
@@ -338,12 +388,21 @@ FAMILIES: dict[str, tuple[Callable[[int], Any], Read]] = {
     ),
     "values in a configuration": (lambda size: b"[a]\n" + b"b = c\n" * (size // 6), in_config),
     "quotes in a configuration": (lambda size: b"[a]\nb = " + b'""' * (size // 2), in_config),
+    "long names in a configuration": (
+        lambda size: b'[a "' + b"b" * min(size // 2, 60_000) + b'"]\n' + b"c\n" * (size // 4),
+        in_config,
+    ),
+    "names in a reftable": (long_names, in_refs),
+    "reflogs in a reftable": (empty_reflogs, in_reflogs),
     "rules": (lambda size: b"*a*b*\n" * (size // 6), in_rules),
     "wildcards": (lambda size: (b"*a" * 40 + b"\n") * (size // 81), in_rules),
     "classes": (lambda size: b"[[:alpha:]a-z!]*\n" * (size // 17), in_rules),
     "attributes": (lambda size: b"* a=b\n" * (size // 6), in_rules),
     "inserts in a delta": (lambda size: sizes(64, size // 2) + b"\1a" * (size // 2), in_delta),
     "copies in a delta": (lambda size: sizes(64, size // 2) + b"\x90\1" * (size // 2), in_delta),
+    "short copies in a delta": (lambda size: sizes(64, size * 8) + b"\x90\2" * (size * 4), in_delta),
+    "brackets in a line": (lambda size: (b"(" * size, b"[" * size), tell),
+    "values in a line": (lambda size: (b"a=1 " * (size // 4), b"a=2 " * (size // 4)), tell),
     "few different lines": (lambda size: lines(size, 7, 5), compare),
     "many alike lines": (lambda size: lines(size, 1, 2), compare),
 }
@@ -356,6 +415,7 @@ def source_of(made: Any) -> Any:
 TIMES = {
     "inserts in a pack": 1 / 16,
     "copies of nothing in a pack": 1 / 16,
+    "short copies in a delta": 1 / 4,
     "few different lines": 1 / 8,
     "many alike lines": 1 / 8,
     "headers in a legacy file": 16,

@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from craft import Crafted, assemble, crafted
@@ -134,6 +135,49 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(errors.SystemFailure):
         jellyformat.export(opened(leaves, b"a"), tmp_path / "out")
     assert everything_below(tmp_path) == {"out"}
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_failure_takes_nothing_of_others(
+    there: bool, swapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another export into the same directory, or a link that somebody puts in its place."""
+    out, others, link = tmp_path / "out", tmp_path / "others", os.symlink
+    (others / "a").mkdir(parents=True)
+    (others / "a/fine").write_text("mine")
+
+    def no_links(*unused: object, **more: object) -> None:
+        (out / "a/other").write_text("mine")
+        if swapped:
+            out.rename(tmp_path / "moved")
+            link("others", out)
+        raise OSError(errno.EPERM, "no links here")
+
+    if there:
+        out.mkdir()
+    monkeypatch.setattr(os, "symlink", no_links)
+    leaves = {b"a/fine": Leaf(REGULAR, NEW), b"b/c/d": Leaf(REGULAR, NEW), b"z": Leaf(SYMLINK, object_id(BLOB, b"a"))}
+    with pytest.raises(errors.SystemFailure):
+        jellyformat.export(opened(leaves, b"a"), out)
+    left = {"others", "others/a", "others/a/fine"}
+    left |= {"moved", "moved/a", "moved/a/other", "out"} if swapped else {"out", "out/a", "out/a/other"}
+    assert everything_below(tmp_path) == left
+
+
+def test_a_link_in_place_of_the_directory_that_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "others").mkdir()
+    make = Path.mkdir
+
+    def swap(path: Path, *arguments: Any, **more: Any) -> None:
+        make(path, *arguments, **more)
+        path.rmdir()
+        path.symlink_to("others")
+
+    monkeypatch.setattr(Path, "mkdir", swap)
+    with pytest.raises(errors.SystemFailure):
+        jellyformat.export(opened({b"a": Leaf(REGULAR, NEW)}, b"a"), tmp_path / "out")
+    assert everything_below(tmp_path) == {"others", "out"}
 
 
 def test_empty_directories(repository: Path, tmp_path: Path) -> None:

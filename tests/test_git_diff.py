@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gitrepo import git
@@ -20,6 +21,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat.exports.gitdiff import git_diff
+from jellyformat.exports.notebooks import cells
 from jellyformat.exports.patch import Files, Side
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -314,3 +316,25 @@ def test_notebooks_by_cells(tmp_path: Path) -> None:
     assert "-  lr = 0.1\n+  lr = 0.2\n" in text
     assert "+++ b/broken.ipynb\n" in text
     assert "modified" not in jelly(tmp_path, "diff", one, two, "--no-cells").stdout.decode()
+
+
+@pytest.mark.framework
+def test_notebooks_that_nbdime_takes_too_long_for() -> None:
+    """It compares letter by letter: a long line, which anybody's notebook may have, for hours. An image it does not."""
+    generator = random.Random(0)
+
+    def notebook(length: int, kind: str | None = None, count: int = 1) -> bytes:
+        text = "".join(generator.choices("ab", k=length))
+        outputs = [] if kind is None else [{"output_type": "display_data", "metadata": {}, "data": {kind: text}}]
+        source = text if kind is None else ""
+        cell = {"cell_type": "code", "source": source, "metadata": {}, "outputs": outputs, "execution_count": 1}
+        return json.dumps({"nbformat": 4, "nbformat_minor": 2, "metadata": {}, "cells": [cell] * count}).encode()
+
+    def shown(*arguments: Any) -> bool:
+        return cells(b"a.ipynb", notebook(*arguments), notebook(*arguments), colour=False) is not None
+
+    assert shown(100)
+    assert shown(100_000, "image/png")
+    assert not shown(12_000)
+    assert not shown(12_000, "text/html")
+    assert not shown(1, None, 1000)

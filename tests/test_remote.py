@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
 import threading
+import tracemalloc
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -328,6 +331,54 @@ def test_what_is_not_there(server: Server, repository: Path) -> None:
         jellyformat.open("nonsense://x/y.pt")
     with pytest.raises((errors.SystemFailure, errors.NoFile)):  # fsspec says of both that there is no file
         jellyformat.open("http://127.0.0.1:1/x.pt")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_server_that_does_not_end(packed: bool) -> None:
+    """However much it sends, or what little it sends stands for: no more is taken than was asked for."""
+    sent = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.send_header("Accept-Ranges", "bytes")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(206)
+            self.send_header("Transfer-Encoding", "chunked")
+            if packed:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            packer = zlib.compressobj(9, wbits=31)
+            with contextlib.suppress(OSError):
+                for _ in range(256):
+                    piece = bytes(1 << 20)
+                    piece = packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH) if packed else piece
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    sent.append(1)
+                self.wfile.write(b"0\r\n\r\n")
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.SystemFailure, match="sent more"):
+            jellyformat.open(f"http://127.0.0.1:{http.server_port}/x.pt")
+        assert tracemalloc.get_traced_memory()[1] < 128 << 20
+    finally:
+        tracemalloc.stop()
+        http.shutdown()
+        thread.join()
+    assert packed or len(sent) < 256
 
 
 def test_a_server_without_ranges(repository: Path) -> None:

@@ -70,10 +70,11 @@ def _behind(pages: Pages, code: int, position: int) -> int:
 
 
 _HEADER = re.compile(
-    rb"\s*\{\s*'descr':\s*'[<>|=]?(?:\?|[bB]1?|([iufcSVUmM])(\d{1,9})(?:\[\d*\w+\])?)',"
-    rb"\s*'fortran_order':\s*(?:True|False),\s*'shape':\s*\(((?:\s*\d{1,19},?)*)\s*\),?\s*\}\s*\Z"
+    rb"\s*\{\s*'descr':\s*'[<>|=]?(?:\?|[bB]1?|([iufcSVUmM])(\d{1,9})(?:\[\w{1,20}\])?)',"
+    rb"\s*'fortran_order':\s*(?:True|False),\s*'shape':\s*\(([\d\s,]*)\),?\s*\}\s*\Z"
 )
-_MOST_DIMENSIONS = 64
+"""No two repeats in it can share bytes in more than one way: that would take a time that doubles with each digit."""
+_MOST_DIMENSIONS, _LONGEST_DIMENSION = 64, 19
 
 
 def npy_end(source: Source) -> int | None:
@@ -93,7 +94,7 @@ def npy_end(source: Source) -> int | None:
     if found is None:
         return None
     dimensions = found[3].replace(b",", b" ").split()
-    if len(dimensions) > _MOST_DIMENSIONS:
+    if len(dimensions) > _MOST_DIMENSIONS or any(len(dimension) > _LONGEST_DIMENSION for dimension in dimensions):
         return None
     size = int(found[2] or 1) * (4 if found[1] == b"U" else 1)
     for dimension in dimensions:

@@ -13,7 +13,10 @@ import click
 from jellyformat import searchpath
 from jellyformat.format.text import visible
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_SHOWN = "(?:0*[0-4]|3[1-69]|49|9[1-6])"
+_COLOUR = re.compile(rf"\x1b\[(?:{_SHOWN}(?:;{_SHOWN})*)?m|\x1b\[41m(?=[ \t]+\x1b\[m)")
+"""The colours that a diff has, with which all can be read: others, in somebody's files, could hide lines of code. Red
+is behind spaces at the end of a line, and nothing else."""
 
 
 def is_terminal() -> bool:
@@ -42,7 +45,7 @@ def prepare() -> None:
 
 
 def harmless(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Text for a terminal, line by line: control characters are shown as escapes, colours are kept."""
+    """Text for a terminal, line by line: control characters are shown as escapes, colours of a diff are kept."""
     rest = b""
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")

@@ -21,7 +21,9 @@ _LONGEST = 120
 _TOKEN = re.compile(r"[\w.+-]+|\s+|.")
 _WORD = re.compile(r"[\w.+-]+")
 _BETWEEN = frozenset("=:\"'`[( ")
-"""What may stand between a name and its value."""
+"""What may stand between a name and its value,"""
+_FAR = 100
+"""and how much of it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,6 +133,8 @@ def _named(one: str, two: str) -> str | None:
     old, new = _TOKEN.findall(one), _TOKEN.findall(two)
     if len(old) == len(new):
         differ = [at for at in range(len(old)) if old[at] != new[at]]
+        if len(differ) > _LONGEST:  # too long, however it is said
+            return None
         named = [(_name(old, at), old[at], new[at]) for at in differ]
         if differ and all(name and _WORD.fullmatch(was) and _WORD.fullmatch(now) for name, was, now in named):
             return ", ".join(f"{name}: {was} → {now}" for name, was, now in named)
@@ -140,7 +144,7 @@ def _named(one: str, two: str) -> str | None:
 def _name(tokens: list[str], at: int) -> str | None:
     """The name that the value at a place is given to; None where it has none."""
     assigned = False
-    for token in reversed(tokens[:at]):
+    for token in reversed(tokens[max(0, at - _FAR) : at]):
         if not token.strip() or token in _BETWEEN:
             assigned = assigned or token in "=:"
         else:

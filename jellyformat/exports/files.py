@@ -11,7 +11,7 @@ from pathlib import Path
 from jellyformat import progress
 from jellyformat.errors import BadObject, RefusedExists, RefusedName, RefusedPath, UnsafePath
 from jellyformat.files import durable
-from jellyformat.files.beneath import remove_tree
+from jellyformat.files.beneath import Below
 from jellyformat.files.platform import NEW, WINDOWS_NAMES, directories
 from jellyformat.format.container import Container, File
 from jellyformat.format.info import omissions
@@ -146,10 +146,14 @@ def _export(box: Container, target: Path, any_names: bool) -> Exported:
     with durable.system_errors(target, "nothing was left behind, and the snapshot is as it was"):
         made = _make(target)
         try:
-            with _opened_directory(target) as root:
+            # one that was just made is no link, whoever has put one there meanwhile
+            with Below(directories.open_directory(os.fsencode(target), follow=not made), owned=True) as root:
+                _check_empty(target, root)
                 size = _write(box, files, empty, root)
         except BaseException:
-            _clear(target, remove=made)
+            if made:
+                with suppress(OSError):  # somebody has put something there
+                    target.rmdir()
             raise
     return Exported(target, len(files), size, omissions(box.manifest), tuple(file.path for file in committed))
 
@@ -163,66 +167,70 @@ def _from_head(box: Container) -> list[File]:
 
 
 def _make(target: Path) -> bool:
-    """Make the directory; False where an empty one was there."""
+    """Make the directory; False where one was there."""
     if target.is_symlink() or target.exists():
-        if not target.is_dir() or any(target.iterdir()):
-            raise RefusedExists(
-                f"{target} is there and not empty", hint="nothing was written; name a directory that does not exist"
-            )
+        if not target.is_dir():
+            raise _not_empty(target)
         return False
     target.mkdir(parents=True)
     return True
 
 
-def _clear(target: Path, *, remove: bool) -> None:
-    for entry in target.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            remove_tree(entry)
-        else:
-            entry.unlink(missing_ok=True)
-    if remove:
-        target.rmdir()
+def _check_empty(target: Path, root: Below) -> None:
+    if root.names():
+        raise _not_empty(target)
 
 
-class _opened_directory:  # reads as the verb it is
-    """A directory as a descriptor, closed at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self._fd = directories.open_directory(os.fsencode(path), follow=True)
-
-    def __enter__(self) -> int:
-        return self._fd
-
-    def __exit__(self, *unused: object) -> None:
-        directories.close(self._fd)
+def _not_empty(target: Path) -> RefusedExists:
+    return RefusedExists(
+        f"{target} is there and not empty", hint="nothing was written; name a directory that does not exist"
+    )
 
 
-def _write(box: Container, files: list[File], empty: list[bytes], root: int) -> int:
-    """Write everything below the directory ``root``, symbolic links last; how many bytes that was."""
+def _write(box: Container, files: list[File], empty: list[bytes], root: Below) -> int:
+    """Write everything below a directory, symbolic links last; how many bytes that was. Where it fails, what was
+    written goes, and nothing else: others may have put something there meanwhile."""
     size = 0
-    made = _Directories(root)
+    made = _Directories(root.root)
+    written: list[bytes] = []
     try:
         for path in empty:
             made.open(path)
         with progress.work("writing files", len(files), "files"):
             for file in sorted(files, key=lambda item: item.mode == SYMLINK):
-                size += _write_one(box, file, made)
+                size += _write_one(box, file, made, written)
                 progress.advance(1)
-    finally:
+    except BaseException:
         made.close()
+        _take_back(root, written, made.made)
+        raise
+    made.close()
     return size
 
 
-def _write_one(box: Container, file: File, made: _Directories) -> int:
-    """Write a file or symbolic link; its bytes."""
+def _take_back(root: Below, files: list[bytes], made: list[bytes]) -> None:
+    for path in files:
+        with suppress(OSError):
+            root.unlink(path)
+    root.forget()
+    for path in reversed(made):
+        with suppress(OSError):
+            parent, name = root.parent(path)
+            directories.remove(name, parent)
+
+
+def _write_one(box: Container, file: File, made: _Directories, written: list[bytes]) -> int:
+    """Write a file or symbolic link; its bytes. Its path is put into ``written`` as soon as something is there."""
     content = box.pool.read(file.oid, BLOB)
     parent, _, name = file.path.rpartition(b"/")
     fd = made.open(parent)
     if file.mode == SYMLINK:
         directories.make_link(content, name, fd)
+        written.append(file.path)
     else:
         mode = 0o777 if file.mode == EXECUTABLE else 0o666
         new = directories.open_file(name, os.O_WRONLY | NEW, mode, fd)
+        written.append(file.path)
         with open(new, "wb", buffering=0) as out:
             durable.write_at(out.fileno(), content, 0)
     return len(content)
@@ -238,9 +246,14 @@ def _check_target(target: bytes, path: bytes) -> None:
 
 
 class _Directories:
-    """Directories below a root, made and opened one component at a time, no link followed."""
+    """Directories below a root, made and opened one component at a time, no link followed.
+
+    Attributes:
+        made: The paths of those that were made, one in another behind it.
+    """
 
     def __init__(self, root: int) -> None:
+        self.made: list[bytes] = []
         self._root = root
         self._path = b""
         self._open: list[int] = []
@@ -258,10 +271,12 @@ class _Directories:
         self._path = b"/".join(new[:same])
         for name in new[same:]:
             above = self._open[-1] if self._open else self._root
+            path = self._path + b"/" + name if self._path else name
             with suppress(FileExistsError):  # opened below, where a link would be refused
                 directories.make(name, 0o777, above)
+                self.made.append(path)
             self._open.append(directories.open_directory(name, above))
-            self._path = self._path + b"/" + name if self._path else name
+            self._path = path
         return self._open[-1] if self._open else self._root
 
     def close(self) -> None:

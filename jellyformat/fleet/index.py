@@ -155,7 +155,7 @@ def _read(path: PathLike, stream: BinaryIO, size: int) -> Index:
         return replace(index, rows=rows)
     except (pa.ArrowMemoryError, MemoryError) as error:
         raise SystemFailure(f"{path} needs more memory than an index does", hint="nothing was changed") from error
-    except (pa.ArrowException, ValueError, KeyError, TypeError, zstandard.ZstdError) as error:
+    except (pa.ArrowException, ValueError, KeyError, TypeError, RecursionError, zstandard.ZstdError) as error:
         raise _bad(path, str(error)) from error
     except OSError as error:
         if error.errno is not None:  # the disk's own
@@ -218,6 +218,9 @@ def _check(metadata: Any, schema: Any) -> Index:
     hosts: dict[str, str] = {}
     packed = base64.b64decode(said.get(_REST, b""), validate=True)
     if packed:
+        # where a frame says its size, `decompress` goes by that alone
+        if zstandard.frame_content_size(packed) > _REST_BYTES:
+            raise ValueError("what it says of other files is too long")
         text = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompress(packed, max_output_size=_REST_BYTES)
         for item in json.loads(text):
             name, size, mtime, ctime, inode, etag, host = item

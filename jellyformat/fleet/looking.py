@@ -159,9 +159,15 @@ def spots(paths: Iterable[PathLike], unreadable: list[tuple[str, JellyError]]) -
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts names as people count: 2 before 10."""
+    """A key that sorts names as people count: 2 before 10. A number of two has the more digits, or the larger ones:
+    Python refuses to read very long ones."""
     parts = _NUMBER.split(name)
-    return [(int(part), "") if at % 2 else (-1, part) for at, part in enumerate(parts) if part]
+    numbers = [part.lstrip("0") if at % 2 else "" for at, part in enumerate(parts)]
+    return [
+        (len(number), number) if at % 2 else (-1, part)
+        for at, (part, number) in enumerate(zip(parts, numbers, strict=True))
+        if part
+    ]
 
 
 def _is_regular(file: Path, tops: list[str]) -> bool:

@@ -20,6 +20,9 @@ _FILES = 1000
 """Files of one configuration."""
 _LONGEST_SECTION = 1 << 16
 """Bytes of the line that begins a section."""
+_NAMES, _NAMES_TIMES = 1 << 16, 8
+"""Characters that the names of a file's values may have together, and for each byte of it: all of a section's name
+stands in front of each of its keys."""
 _LONGEST_PATTERN = 1 << 12
 _SMALL = 1 << 16
 """Bytes of a file whose values are remembered."""
@@ -310,6 +313,7 @@ def _parse(data: bytes, file: str) -> tuple[tuple[str, str], ...]:
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     found: list[tuple[str, str]] = []
     section = None
+    room = _NAMES + _NAMES_TIMES * len(data)
     at, end = 0, len(data)
     while at < end:
         char = data[at : at + 1]
@@ -333,7 +337,14 @@ def _parse(data: bytes, file: str) -> tuple[tuple[str, str], ...]:
             stop = match.end()
             if match[2]:
                 value, stop = _value(file, data, stop)
-            found.append((f"{section}.{os.fsdecode(match[1].lower())}", os.fsdecode(value)))
+            name = f"{section}.{os.fsdecode(match[1].lower())}"
+            room -= len(name)
+            if room < 0:
+                raise RefusedRepository(
+                    f"the git configuration {file} has a long section with too many keys",
+                    hint="nothing was changed; `git config --list` shows them",
+                )
+            found.append((name, os.fsdecode(value)))
             at = stop
     return tuple(found)
 

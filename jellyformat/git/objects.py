@@ -17,7 +17,17 @@ from jellyformat.format import limits
 from jellyformat.format.cache import ByteCache
 from jellyformat.format.objects import KIND_NAMES, OID_LENGTH, object_id
 from jellyformat.git.alternates import with_alternates
-from jellyformat.git.packs import DAMAGE, LONGEST_CHAIN, BadPack, Pack, TooLarge, Vanished, apply_delta, delta_sizes
+from jellyformat.git.packs import (
+    DAMAGE,
+    LONGEST_CHAIN,
+    BadPack,
+    Pack,
+    Room,
+    TooLarge,
+    Vanished,
+    apply_delta,
+    delta_sizes,
+)
 from jellyformat.git.reading import FOLLOWING, Reader
 
 _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
@@ -59,6 +69,7 @@ class ObjectStore:
             _CACHED_BYTES, largest=_CACHED_BYTES // 4
         )
         self.sizes: dict[bytes, int] = {}
+        self._room = Room()
         self._packs: dict[tuple[bytes, bytes], Pack] = {}
         self._look_around()
 
@@ -85,7 +96,7 @@ class ObjectStore:
                 if name.endswith(b".idx"):
                     pack = known.get((place, name))
                     if pack is None or pack.vanished:
-                        pack = Pack(place, b"pack/" + name[:-4], self._length, self._reader)
+                        pack = Pack(place, b"pack/" + name[:-4], self._length, self._reader, self._room)
                     self._packs[place, name] = pack
 
     def _pack_files(self, place: bytes) -> list[bytes]:

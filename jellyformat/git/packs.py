@@ -10,7 +10,9 @@ import errno
 import mmap
 import os
 import struct
+import sys
 import zlib
+from array import array
 from dataclasses import dataclass
 from typing import overload
 
@@ -30,12 +32,16 @@ _NAMES_AT = 8 + 256 * 4
 _KEPT_NAMES = 128
 """Ids that begin with the same byte, up to which all of them are read at once: 32,768 objects in a pack."""
 _UINT32 = struct.Struct(">I")
+_ALL_KEPT = 1 << 19
+"""Ids that are kept of all packs of a repository: a hundred bytes of memory each."""
 _PIECE = 1 << 16
 """Bytes read at once of a file that is not mapped."""
 _LONGEST_INDEX = 1 << 30
 """Bytes of an index that is not mapped."""
 _SHORT = 1 << 16
 """Bytes of an object that is unpacked in one call."""
+_RUN = 1 << 16
+"""Bytes of instructions whose results are put together at once: of two bytes each, they would take up far more."""
 
 
 class BadPack(Exception):
@@ -97,6 +103,13 @@ class _Unmapped:
         os.close(self._fd)
 
 
+@dataclass
+class Room:
+    """How many more ids may be kept of the packs of a repository: there may be thousands of them."""
+
+    left: int = _ALL_KEPT
+
+
 class Pack:
     """One pack and its index, mapped into memory when first asked: what is mapped stays when the files go.
 
@@ -104,14 +117,15 @@ class Pack:
         vanished: Whether one of its files could not be opened.
     """
 
-    def __init__(self, place: bytes, stem: bytes, oid_length: int, reader: Reader) -> None:
+    def __init__(self, place: bytes, stem: bytes, oid_length: int, reader: Reader, room: Room) -> None:
         self._length = oid_length
+        self._room = room
         self._place, self._stem, self._reader = place, stem, reader
         self._index: mmap.mmap | bytes | None = None
         self._is_old = False
         self._data: mmap.mmap | _Unmapped | None = None
         self._is_broken = False
-        self._fans: tuple[int, ...] = ()
+        self._fans: array[int] = array("I")
         self._known: dict[int, dict[bytes, int]] = {}
         self.vanished = False
 
@@ -142,10 +156,13 @@ class Pack:
         """Where the ids that begin with a byte stand in the index; empty where they are too many to keep, or none."""
         assert self._index is not None
         if not self._fans:
-            self._fans = (0, *struct.unpack_from(">256I", self._index, 8))
+            self._fans = array("I", bytes(4) + self._index[8:_NAMES_AT])  # a tuple of numbers is ten times as large
+            if sys.byteorder == "little":
+                self._fans.byteswap()
         low, high = self._fans[first], self._fans[first + 1]
-        if not 0 < high - low <= _KEPT_NAMES:
+        if not 0 < high - low <= min(_KEPT_NAMES, self._room.left):
             return {}
+        self._room.left -= high - low
         length = self._length
         names = self._index[_NAMES_AT + low * length : _NAMES_AT + high * length]
         return {names[at : at + length]: low + at // length for at in range(0, len(names), length)}
@@ -321,37 +338,42 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
     if size > limits.OBJECT_BYTES:
         raise BadPack(f"a delta makes {size} bytes")
     parts: list[bytes] = []
+    runs: list[bytes] = []
     made, end = 0, len(delta)
     from_bytes = int.from_bytes
     while at < end:
-        op = delta[at]
-        at += 1
-        if op & 0x80:
-            width, offset_bits, mask = _COPIES[op & 0x7F]
-            stop = at + width
-            if width and mask >= 0:
-                value = from_bytes(delta[at:stop], "little")
-                start, length = value & mask, value >> offset_bits or 0x10000
+        run_end = min(end, at + _RUN)
+        while at < run_end:
+            op = delta[at]
+            at += 1
+            if op & 0x80:
+                width, offset_bits, mask = _COPIES[op & 0x7F]
+                stop = at + width
+                if width and mask >= 0:
+                    value = from_bytes(delta[at:stop], "little")
+                    start, length = value & mask, value >> offset_bits or 0x10000
+                else:
+                    start, length = _sparse_copy(op, delta[at:stop])
+                at = stop
+                if at > end:
+                    raise BadPack("a delta ends within an instruction")
+                if start + length > source:  # else it makes nothing, and there may be a billion such
+                    raise BadPack("a delta copies from behind its base")
+                parts.append(base[start : start + length])
+                made += length
+            elif op:
+                parts.append(delta[at : at + op])
+                made += len(parts[-1])
+                at += op
             else:
-                start, length = _sparse_copy(op, delta[at:stop])
-            at = stop
-            if at > end:
-                raise BadPack("a delta ends within an instruction")
-            if start + length > source:  # else it makes nothing, and there may be a billion such
-                raise BadPack("a delta copies from behind its base")
-            parts.append(base[start : start + length])
-            made += length
-        elif op:
-            parts.append(delta[at : at + op])
-            made += len(parts[-1])
-            at += op
-        else:
-            raise BadPack("a delta has an unknown instruction")
-        if made > size:  # here, before a few bytes have become gigabytes
-            break
+                raise BadPack("a delta has an unknown instruction")
+            if made > size:  # here, before a few bytes have become gigabytes
+                raise BadPack("a delta makes more than it says")
+        runs.append(b"".join(parts))
+        parts.clear()
     if made != size:
-        raise BadPack("a delta makes another size than it says")
-    return b"".join(parts)
+        raise BadPack("a delta makes less than it says")
+    return runs[0] if len(runs) == 1 else b"".join(runs)
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:

@@ -34,6 +34,12 @@ _TABLE = re.compile(rb"[0-9A-Za-z][0-9A-Za-z._-]{0,250}")
 _MOST_TABLES = 10_000
 _DEEPEST = 16
 """Levels of an index."""
+_LONGEST_NAME = 1 << 14
+"""Bytes of a ref's name; where refs are files, no system has longer ones than 4,096."""
+_ALL_NAMES = 1 << 29
+"""Bytes of all names that are read of a stack: they share prefixes, so that a small table could fill the memory."""
+_NAMES_TIMES = 64
+"""Bytes of the names in a block of reflogs, for each byte of it; and as many as one name may have."""
 _TRIES = 5
 """How often a stack is read anew that another process is changing."""
 HEADER, FOOTER = struct.Struct(">4sB3sQQ"), struct.Struct(">QQQQQI")
@@ -117,8 +123,13 @@ class Stack:
     def refs(self) -> dict[bytes, bytes]:
         """What files of the refs would hold, by name."""
         found: dict[bytes, bytes | None] = {}
+        room = _ALL_NAMES
         for table in self.tables:
-            found.update((name, record.text) for name, record in table.records())
+            for name, record in table.records():
+                room -= len(name)
+                if room < 0:
+                    _bad(self._name, "the names of its refs are too long together")
+                found[name] = record.text
         return {name: text for name, text in found.items() if text is not None}
 
     def logged(self, most: int) -> Iterator[bytes]:
@@ -165,7 +176,7 @@ class _Bytes:
         shared, at = self.number(at, stop)
         more, at = self.number(at, stop)
         end = at + (more >> 3)
-        if shared > len(before) or end > stop:
+        if shared > len(before) or end > stop or shared + (more >> 3) > _LONGEST_NAME:
             self.damaged()
         return before[:shared] + self.data[at:end], more & 7, end
 
@@ -214,11 +225,15 @@ class Table:
 
     def records(self, at: int = 0) -> Iterator[tuple[bytes, Record]]:
         """The refs in their order, from a block on; the deleted ones too."""
+        room = _ALL_NAMES
         while (inside := self._inside(at, b"r")) is not None:
             start, stop, following = inside
             key = b""
             while start < stop:
                 key, kind, start = self._bytes.key(key, start, stop)
+                room -= len(key)
+                if room < 0:
+                    self._bytes.damaged()
                 record, start = self._record(kind, start, stop)
                 yield key, record
             at = following
@@ -235,7 +250,7 @@ class Table:
 
     def _indexed(self, name: bytes) -> int | None:
         """Where the block begins that the ref of a name is in, if it is in any."""
-        at = self._index
+        at, room = self._index, _ALL_NAMES
         for _ in range(_DEEPEST):
             inside = self._inside(at, b"i")
             if inside is None:
@@ -244,7 +259,10 @@ class Table:
             key, place = b"", -1
             while start < stop and (place < 0 or key < name):
                 key, _, start = self._bytes.key(key, start, stop)
+                room -= len(key)
                 place, start = self._bytes.number(start, stop)
+                if room < 0:
+                    self._bytes.damaged()
             if key < name:
                 return None
             if not 0 <= place < at:
@@ -262,22 +280,41 @@ class Table:
             if self.data[begin - 4 : begin - 3] != b"g" or begin > self._end:
                 return
             size = int.from_bytes(self.data[begin - 3 : begin], "big") - (begin - at)
-            inflater = zlib.decompressobj()
-            try:
-                content = inflater.decompress(self.data[begin : self._end], max(1, size + 1))
-            except zlib.error:
-                self._bytes.damaged()
-            if len(content) != size or not inflater.eof:
-                self._bytes.damaged()
+            content, at = self._inflated(begin, size)
             yield content[: _Bytes(content, self._bytes.name).restarts(0, size)]
-            at = self._end - len(inflater.unused_data)
+
+    def _inflated(self, at: int, size: int) -> tuple[bytes, int]:
+        """The ``size`` bytes that the zlib stream at ``at`` holds, and where it ends.
+
+        It is given no more of the table at once than it may need: of what lies behind it, a copy is made.
+        """
+        inflater = zlib.decompressobj()
+        content, rest = bytearray(), b""
+        try:
+            while not inflater.eof and len(content) <= size:
+                if not rest:
+                    rest = self.data[at : min(self._end, at + max(size, 0) + (size >> 8) + 64)]
+                    at += len(rest)
+                    if not rest:
+                        break
+                content += inflater.decompress(rest, max(1, size + 1 - len(content)))
+                rest = inflater.unconsumed_tail
+        except zlib.error:
+            self._bytes.damaged()
+        if len(content) != size or not inflater.eof:
+            self._bytes.damaged()
+        return bytes(content), at - len(inflater.unused_data)
 
     def logged(self, block: bytes) -> Iterator[bytes]:
         """The raw ids in the records of a block of reflogs."""
         inside = _Bytes(block, self._bytes.name)
         at, stop, key, length = 0, len(block), b"", self.oid_length
+        room = _NAMES_TIMES * len(block) + _LONGEST_NAME
         while at < stop:
             key, kind, at = inside.key(key, at, stop)
+            room -= len(key)
+            if room < 0:
+                inside.damaged()
             if kind == DELETED:
                 continue
             yield from (block[at : at + length], block[at + length : at + 2 * length])

@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -254,6 +255,26 @@ def test_pack_indexes_that_lie(tmp_path: Path) -> None:
     assert store.read(oid) == (BLOB, content)
     with pytest.raises(KeyError):
         store.read(b"\xff" * 20)
+
+
+def test_many_packs_of_many_objects(tmp_path: Path) -> None:
+    """What an archive can hold many times, as one file: the ids of each were kept in memory."""
+    oids = sorted(
+        bytes([first]) + hashlib.sha256(bytes([first, number])).digest()[:19]
+        for first in range(256)
+        for number in range(128)
+    )
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/0.idx").write_bytes(index_of(len(oids), oids, [12] * len(oids)))
+    for number in range(1, 60):
+        os.link(tmp_path / "pack/0.idx", tmp_path / f"pack/{number}.idx")
+    store = ObjectStore(os.fsencode(tmp_path), "sha1")
+    tracemalloc.start()
+    try:
+        assert not any(store.size(bytes([first]) + bytes(19)) for first in range(256))
+        assert tracemalloc.get_traced_memory()[1] < 150 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_objects_too_large_for_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ import memory
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from gitrepo import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -421,6 +423,10 @@ def write(path: Path, content: Any, **said: str) -> None:
         writer.add_key_value_metadata(marks)
 
 
+def packed(text: bytes) -> str:
+    return base64.b64encode(zstandard.compress(text)).decode()
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -457,6 +463,9 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
         (good, {"jellyformat.index": "2"}),
         (good, {"jellyformat.directory": "3"}),
         (good, {"jellyformat.rest": "AAAA"}),
+        (good, {"jellyformat.directory": "[" * 100_000}),
+        (good, {"jellyformat.rest": packed(b"[" * 100_000)}),
+        (good, {"jellyformat.rest": packed(b"[" + b" " * (1 << 27) + b"]")}),
         (pa.concat_tables([good] * 9000).combine_chunks(), {}),
     ):
         write(file, content, **said)
@@ -468,6 +477,14 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
         file.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
         with suppress(BadHost):
             entries(file)
+
+
+def test_names_of_thousands_of_digits(tmp_path: Path) -> None:
+    """Python does not make a number of them."""
+    names = ["9" * 5000, "1" + "0" * 5000, "a2", "a10"]
+    rows = [replace(ROW, file=name, holder=name) for name in names]
+    write(tmp_path / "x.parquet", table.table_of(rows[::-1]))
+    assert [entry.file.removeprefix("/") for entry in entries(tmp_path / "x.parquet")] == names
 
 
 @pytest.mark.sampled(3)
