@@ -24,7 +24,7 @@ from jellyformat.checkout.target import Target, target_of
 from jellyformat.errors import JellyError, NoRepository, RefusedExists, RefusedRepository
 from jellyformat.exports import files
 from jellyformat.files import durable
-from jellyformat.files.beneath import remove_tree
+from jellyformat.files.beneath import Below
 from jellyformat.files.platform import NO_LOCKS
 from jellyformat.format.container import Container
 from jellyformat.format.objects import parse_commit
@@ -373,11 +373,12 @@ def _repository_at(
         raise
     layout = layout_at(os.fsencode(place.resolve()))
     assert layout is not None
-    try:
-        yield layout, made
-    except BaseException:
-        _remove_repository(layout, place, directory_made)
-        raise
+    with Below(os.fsencode(place.resolve())) as held:  # whatever has this name later, what was made here is taken away
+        try:
+            yield layout, made
+        except BaseException:
+            _remove_repository(layout, place, held, directory_made)
+            raise
 
 
 @contextlib.contextmanager
@@ -395,7 +396,7 @@ def _imagined(place: Path, box: Container, *, empty: bool) -> Iterator[Layout]:
         yield made if empty else replace(made, worktree=os.fsencode(place.resolve()))
 
 
-def _remove_repository(layout: Layout, place: Path, directory_made: bool) -> None:
+def _remove_repository(layout: Layout, place: Path, held: Below, directory_made: bool) -> None:
     """Take away the repository that was made, unless somebody is at work in it or something is kept there."""
     store = Store(layout)
     with contextlib.suppress(JellyError, OSError):
@@ -404,11 +405,11 @@ def _remove_repository(layout: Layout, place: Path, directory_made: bool) -> Non
                 # with a list the restore was done; with a journal or strays it was not all taken back
                 goes = not any(store.has(name) for name in (LOG, "journal", "strays"))
                 if goes:
-                    remove_tree(place / ".git")
+                    held.remove_tree(b".git")
         except OSError as error:
             # where nothing can be locked, nobody restores, and nothing is kept
             goes = error.errno in NO_LOCKS
             if goes:
-                remove_tree(place / ".git")
+                held.remove_tree(b".git")
         if goes and directory_made:
             place.rmdir()

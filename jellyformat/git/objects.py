@@ -36,6 +36,9 @@ _LONGEST_HEAD = 64
 _LOOKED_AT = 64 << 20
 """Bytes of an object up to which it is read for its size, and so known to be whole."""
 _CACHED_BYTES = 64 << 20
+_MOST_MADE = 64 << 30
+"""Bytes that all deltas of one object make together, at most: git makes none of files over 512 MiB, and rarely 50 in a
+chain."""
 _LOOKS = 20
 """How often an object is looked for while everything moves."""
 _UNSURE_LOOKS = 3
@@ -213,6 +216,8 @@ class ObjectStore:
             if base is None or base == offset or len(deltas) > LONGEST_CHAIN:
                 raise BadPack("the base of a delta is missing, or too far away")
             offset = base
+        if sum(delta_sizes(delta)[1] for _, delta in deltas) > _MOST_MADE:
+            raise BadPack("the deltas of an object make far more than the object")
         for place, delta in reversed(deltas):
             content = apply_delta(content, delta)
             self._cache.put((pack, place), (kind, content), len(content))

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from states import base, git, source_text
+from states import Repo, base, git, source_text
 
 import jellyformat
 from jellyformat import errors
@@ -30,7 +30,7 @@ from jellyformat.exports import patch
 from jellyformat.files.walk import walk
 from jellyformat.format import limits
 from jellyformat.format.objects import BLOB, COMMIT, TREE, object_id
-from jellyformat.git import reading, rules
+from jellyformat.git import objects, reading, rules
 from jellyformat.git.attributes import Attributes
 from jellyformat.git.config import parse_config
 from jellyformat.git.ignore import Ignore
@@ -225,6 +225,27 @@ def test_deltas_without_end() -> None:
     huge = b"\x04" + b"\x80\x80\x80\x80\x80\x40" + b"\xff\0\0\0\0\xff\xff\xff" * (1 << 20)
     with pytest.raises(Exception, match="a delta makes"):
         apply_delta(b"base", huge)
+
+
+def test_a_chain_of_deltas_makes_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of deltas of an object of gigabytes are some megabytes, and would be copied for hours."""
+    repo = Repo(tmp_path / "r")
+    lines = [b"line %d\n" % line for line in range(500)]
+    for number in range(12):
+        lines[40 * number] = 2 * hashlib.sha256(b"%d" % number).hexdigest().encode() + b"\n"
+        repo.write("a.txt", b"".join(lines))
+        repo.commit()
+    repo.git("repack", "-adfq", "--depth=50", "--window=50")
+    packed = repo.git("verify-pack", "-v", *map(str, (repo.path / ".git/objects/pack").glob("*.idx"))).splitlines()
+    chains = {line.split()[0].decode(): int(line.split()[5]) for line in packed if len(line.split()) == 7}
+    longest = max(chains, key=lambda oid: chains[oid])
+    assert chains[longest] > 5
+    store = ObjectStore(os.fsencode(repo.path / ".git/objects"), "sha1")
+    content = store.read(bytes.fromhex(longest))[1]
+    monkeypatch.setattr(objects, "_MOST_MADE", 5 * len(content))
+    with pytest.raises(KeyError):
+        ObjectStore(os.fsencode(repo.path / ".git/objects"), "sha1").read(bytes.fromhex(longest))
+    assert store.read(bytes.fromhex(longest))[1] == content, "what was made before is kept"
 
 
 def index_of(count: int, oids: list[bytes], offsets: list[int]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import images
 import pytest
 import restore_zygote
+from gitrepo import git
 from states import Repo, base
 
 import jellyformat
+from jellyformat import errors
+from jellyformat.checkout import restore
 from jellyformat.checkout.journal import StepJournal, read_journal
 from jellyformat.checkout.store import Store
 from jellyformat.git.layout import find_repository
@@ -123,3 +127,23 @@ def test_something_in_the_way(repo: Repo, tmp_path: Path) -> None:
     jellyformat.fix(repo.path)
     found = [path for path in repo.path.rglob("mine.txt") if path.read_bytes() == b"mine\n"]
     assert found
+
+
+def test_what_is_taken_back_is_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody puts another repository in the place of the new one, and then the restore fails."""
+    (tmp_path / "x.jelly").write_bytes(jellyformat.snapshot(base(tmp_path / "project").path).data)
+    place, others = tmp_path / "shared" / "new", tmp_path / "others"
+    place.parent.mkdir()
+    others.mkdir()
+    git(others, "init", "-q")
+
+    def swap(*args: object, **options: object) -> None:
+        place.rename(tmp_path / "shared" / "away")
+        others.rename(place)
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(restore, "_restore", swap)
+    with pytest.raises(errors.SystemFailure):
+        jellyformat.restore(tmp_path / "x.jelly", place)
+    assert (place / ".git" / "HEAD").exists()
+    assert not (tmp_path / "shared" / "away" / ".git").exists()
