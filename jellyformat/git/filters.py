@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 _KNOWN = frozenset(
     (
@@ -87,18 +88,19 @@ def conceals(name: str, commands: Iterable[str]) -> bool:
     return not programs or not all(program in _KNOWN or _STRIPS.search(program) for program in programs)
 
 
-def _programs_of(command: str) -> list[str]:
+@lru_cache(maxsize=64)  # it is asked for each file, and may take seconds
+def _programs_of(command: str) -> tuple[str, ...]:
     """The programs of a command line for a shell; an empty name where they cannot be told."""
     if len(command) > _LONGEST or "`" in command or "$(" in command:
-        return [""]
+        return ("",)
     lexer = shlex.shlex(command, posix=True, punctuation_chars="|&;<>()")
     lexer.whitespace_split = True
     lexer.commenters = ""
     try:
         words = list(lexer)
     except ValueError:
-        return [""]
-    return [*_programs(words)]
+        return ("",)
+    return (*_programs(words),)
 
 
 def _programs(words: list[str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import images
 import pytest
@@ -138,6 +139,18 @@ def leftovers(repository: Path) -> list[str]:
     return found
 
 
+def is_outcome(directory: Path, after: dict[str, object], call: str, fault: str) -> bool:
+    """Whether all is as it is after a step. What never works there, git is told of in a new repository's config."""
+    found = outcome(directory)
+    if call in ("chmod", "symlink") and fault.endswith(FOR_GOOD):
+        found, after = ({**said, "files": _without_configs(said["files"])} for said in (found, after))
+    return found == after
+
+
+def _without_configs(files: Any) -> images.Image:
+    return {path: item for path, item in files.items() if not path.endswith(b"/.git/config")}
+
+
 def check(zygote: Zygote, step: str, ready: Ready, directory: Path, call: str, fault: str, number: int) -> str:
     """One fault: the ``number``-th ``call`` of the step is broken off, or fails; what came of it."""
     images.copy(ready.directory, directory)
@@ -157,7 +170,7 @@ def check(zygote: Zygote, step: str, ready: Ready, directory: Path, call: str, f
     found = images.differences(ready.before, images.image(repository))
     result = "before"
     if found:
-        assert outcome(directory) == ready.after, place + "\n".join(found)
+        assert is_outcome(directory, ready.after, call, fault), place + "\n".join(found)
         result = "after"
     assert (status != 0) or result == "after" or step == "mend", place
     assert leftovers(repository) == [], place
