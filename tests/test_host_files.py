@@ -19,6 +19,7 @@ from typing import Any
 
 import plain
 import pytest
+from keys import run
 from plans import names_in
 from test_story import jelly
 
@@ -144,6 +145,49 @@ def test_hard_link(host: Path, snap: Snapshot, repository: Path) -> None:
     assert host.samefile(other)
     assert host.read_bytes() == old
     assert names_in(host.parent) == sorted([host.name, "other"])
+
+
+@pytest.mark.parametrize("command", ["label", "sign"])
+def test_what_is_said_of_a_file_of_several_names_has_the_ways_that_it_is_refused_with(
+    host: Path, snap: Snapshot, repository: Path, tmp_path: Path, command: str
+) -> None:
+    """What the refusal tells to add is there: a copy under this name, or a new file."""
+    jellyformat.embed(host, snap)
+    other, new = host.with_name("other"), tmp_path / f"new{host.suffix}"
+    other.hardlink_to(host)
+    old = host.read_bytes()
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key"))
+    more = ["epoch=3"] if command == "label" else ["--key", str(tmp_path / "key")]
+    assert b"--copy" in jelly(repository, command, str(host), *more, code=4).stderr
+    assert host.read_bytes() == other.read_bytes() == old
+    jelly(repository, command, str(host), *more, "-o", str(new))
+    assert host.samefile(other)
+    assert host.read_bytes() == old
+    jelly(repository, command, str(host), *more, "--copy")
+    assert not host.samefile(other)
+    assert other.read_bytes() == old
+    for path in (new, host):
+        load(path)
+        assert jellyformat.verify(path).ok
+        if command == "label":
+            assert jellyformat.show(path).labels == {"epoch": "3"}
+        else:
+            assert len(jellyformat.signatures(path)) == 1
+    jelly(repository, command, str(host), *more, "--copy", "-o", str(tmp_path / "third"), code=2)
+    assert names_in(host.parent) == sorted([host.name, "other"])
+
+
+def test_no_new_file_of_one_that_has_its_snapshot_beside_it(snap: Snapshot, tmp_path: Path) -> None:
+    host = tmp_path / "plain.pkl"
+    save(host)
+    jellyformat.embed(host, snap, sidecar=True)
+    names = names_in(tmp_path)
+    for act in (lambda: jellyformat.label(host, {"a": 1}, out=tmp_path / "b"), lambda: jellyformat.sign(host, out="b")):
+        with pytest.raises(errors.Usage, match="is not in it but in"):
+            act()
+    assert names_in(tmp_path) == names
+    jellyformat.label(host, {"a": 1}, copy=True)
+    assert jellyformat.show(host).labels == {"a": "1"}
 
 
 @pytest.mark.parametrize(

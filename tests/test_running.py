@@ -21,7 +21,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat.bisecting import Bisection, codes_between
-from jellyformat.errors import NoFile, RepositoryWarning
+from jellyformat.errors import NoFile, RefusedName, RepositoryWarning
 from jellyformat.format.msgpack import Value
 
 
@@ -238,6 +238,26 @@ def test_a_planted_change_in_64_codes_is_found_in_6_steps(runs: Path) -> None:
     assert "runs/40.jelly is the first bad one (6 steps)" in text
     assert "M train.py" in text
     assert " diff runs/39.jelly runs/40.jelly" in text
+
+
+def test_names_that_not_every_system_can_hold(repository: Path, tmp_path: Path) -> None:
+    """What the refusal tells to add is there, wherever the files are put into a temporary directory."""
+    ends = []
+    for number, text in enumerate(("good\n", "bad\n")):
+        (repository / "con: fig.txt").write_text(text)
+        ends.append(tmp_path / f"{number}.jelly")
+        ends[-1].write_bytes(at(jellyformat.snapshot(repository, environment=False), 1_700_000_000 + number))
+    names = [str(path) for path in ends]
+    show = [sys.executable, "-c", "print(open('con: fig.txt').read())"]
+    assert b"--any-names" in jelly(repository, "run", names[1], "--", *show, code=4).stderr
+    assert jelly(repository, "run", "--any-names", names[1], "--", *show).stdout == b"bad\n\n"
+    search = ["bisect", *names, "--good", names[0], "--bad", names[1], "--run", "true"]
+    jelly(repository, *search, "--any-names")
+    with pytest.raises(RefusedName) as caught:
+        jellyformat.code(ends[0])
+    assert "any_names=True" in str(caught.value.hint)
+    with jellyformat.code(ends[0], any_names=True) as code:
+        assert (code.directory / "con: fig.txt").read_text() == "good\n"
 
 
 @pytest.mark.slow
