@@ -21,6 +21,7 @@ from jellyformat.cli.output import codes_of, common, print_json, program, safe_n
 from jellyformat.cli.pager import prepare
 from jellyformat.cli.show import run_as_dict
 from jellyformat.errors import RefusedExists
+from jellyformat.files.durable import system_errors
 from jellyformat.format.text import decoded, plural, visible
 from jellyformat.gathering import Missed
 from jellyformat.selecting import Selection, code_of, conditions, moment
@@ -129,10 +130,11 @@ def command(
 
 
 def _new_file(output: Path) -> TextIO:
-    try:
-        return output.open("x", encoding="utf-8", errors="backslashreplace", newline="")
-    except FileExistsError:
-        raise RefusedExists(f"{output} exists already", hint="nothing was written; name another file") from None
+    with system_errors(output, "nothing was written"):
+        try:
+            return output.open("x", encoding="utf-8", errors="backslashreplace", newline="")
+        except FileExistsError:
+            raise RefusedExists(f"{output} exists already", hint="nothing was written; name another file") from None
 
 
 def _write(
