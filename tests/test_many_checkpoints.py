@@ -21,6 +21,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -127,10 +128,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def captured(snap: jellyformat.Snapshot, time: int) -> jellyformat.Snapshot:
+def captured(snap: jellyformat.Snapshot, seconds: int) -> jellyformat.Snapshot:
     """The same state, captured at some time."""
     old = snap.manifest
-    parts = replace(old, provenance=replace(old.provenance, time=time))
+    parts = replace(old, provenance=replace(old.provenance, time=seconds))
     header = frames.parse_header(snap.data[: frames.HEADER_LENGTH])
     blocks = snap.data[frames.HEADER_LENGTH + header.manifest_length :]
     return jellyformat.Snapshot(pack(manifest.encode(parts), [blocks]))
@@ -229,6 +230,22 @@ def test_order(here: Path) -> None:
     assert [entry.file for entry in jellyformat.log("runs", reverse=True, n=2)] == ALL[::-1][:2]
     by_time = jellyformat.log("runs", since="2023-11-14T23:13:20Z", until="@1700010800")
     assert [entry.file for entry in by_time] == ALL[10:40]
+
+
+def test_a_time_as_it_is_shown_can_be_asked_for_in_every_zone(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its Z, it would be one of the local clock."""
+    monkeypatch.setenv("TZ", "XYZ-9")
+    time.tzset()
+    try:
+        for form in ("plain", "table"):
+            shown = run("log", "runs", "--format", form, "--columns", "time")
+            (last,) = sorted(set(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", shown)))[-1:]
+            assert files_of(run("log", "runs", "--since", last)) == [
+                entry.file for entry in jellyformat.log("runs") if (entry.created or "").replace("T", " ") == last
+            ]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_selection(here: Path) -> None:
