@@ -30,6 +30,7 @@ import pytest
 from craft import assemble, good, pack
 from gitrepo import ENVIRONMENT, git
 from test_labels import make_pickle, run
+from test_story import jelly
 
 import jellyformat
 from jellyformat.errors import CaptureWarning
@@ -232,6 +233,20 @@ def test_order(here: Path) -> None:
     assert [entry.file for entry in by_time] == ALL[10:40]
 
 
+def test_a_label_that_none_has_is_said(here: Path) -> None:
+    """Mistyped, the first of all would look as if it was the best; and two conditions in one are never met."""
+    for words in (["--sort", "val_los", "-n", "1"], ["--where", "val_los<0.2"], ["--where", "lr", "--sort", "val_los"]):
+        done = jelly(here, "log", "runs", *words, code=3 if words[1] == "val_los<0.2" else 0)
+        assert b"no checkpoint here has a label 'val_los'" in done.stderr, words
+        assert b"'lr'" not in done.stderr
+        assert b"has a label" not in jelly(here, "log", "runs", *words, "-q", code=done.returncode).stderr
+    for words in (["--where", "val_los!=3"], ["--sort", "time"], ["--where", "run=runs/wider", "--sort", "val_loss"]):
+        assert b"has a label" not in jelly(here, "log", "runs", *words).stderr, words
+    for text in ("epoch>=3 and lr=0.01", "epoch>=3 && lr=0.01"):
+        assert b"--where A --where B" in jelly(here, "log", "runs", "--where", text, code=3).stderr
+    assert b"--where A" not in jelly(here, "log", "runs", "--where", "epoch>=300", code=3).stderr
+
+
 def test_a_time_as_it_is_shown_can_be_asked_for_in_every_zone(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its Z, it would be one of the local clock."""
     monkeypatch.setenv("TZ", "XYZ-9")
@@ -382,7 +397,9 @@ def test_where_nothing_is_there(here: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "there are no other files" in run("log", str(tmp_path / "empty"), code=3)
     said = run("log", "runs", "--where", "no_such_label=3", code=3)
-    assert said == "no checkpoint of 60 is what was asked for\n"
+    assert said == (
+        "warning: no checkpoint here has a label 'no_such_label'\nno checkpoint of 60 is what was asked for\n"
+    )
     assert "no checkpoint of 60" in run("log", "runs", "--path", "no_such_file", code=3)
     assert "no checkpoint of 60" in run("log", "runs", "--code", "ffffffffffffffff", "-n", "3", code=3)
     assert run("log", "runs", "-n", "0", "-q") == ""
