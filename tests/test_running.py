@@ -276,6 +276,8 @@ def test_skipping_asking_and_giving_up(runs: Path) -> None:
     assert b"16 changes left" in done.stdout
     jelly(runs, "bisect", "runs", "--good", "runs/9.jelly", "--bad", "runs/3.jelly", "--run", "true", code=2)
     jelly(runs, "bisect", "runs", "--good", "runs/8.jelly", "--bad", "runs/8-again.jelly", "--run", "true", code=2)
+    done = jelly(runs, "bisect", "runs", *ends, "--run", "sh -c 'grep", code=2)
+    assert b"--run: No closing quotation: sh -c 'grep" in done.stderr
     jelly(runs, "bisect", "runs", "--good", "r/train.py", "--bad", "runs/3.jelly", "--run", "true", code=3)
 
 

@@ -41,7 +41,7 @@ def command(paths: tuple[str, ...], good: str, bad: str, program_: str | None, a
         search = Bisection(codes_between(paths, good, bad))
     except ValueError as error:
         raise click.UsageError(visible(str(error))) from error
-    decide = _asked if program_ is None else _by(shlex.split(program_), any_names=any_names)
+    decide = _asked if program_ is None else _by(_words(program_), any_names=any_names)
     while (entry := search.next()) is not None:
         say(f"{plural(search.left, 'change')} left; {bold(safe_name(entry.file))}")
         verdict = decide(entry)
@@ -59,6 +59,13 @@ def _asked(entry: jellyformat.LogEntry) -> Verdict | None:
     choice = click.Choice(["good", "bad", "skip", "quit"])
     answer: str = click.prompt("  good, bad, skip or quit", type=choice, show_choices=False, err=True)
     return None if answer == "quit" else answer  # type: ignore[return-value]  # the others are verdicts
+
+
+def _words(program: str) -> list[str]:
+    try:
+        return shlex.split(program)
+    except ValueError as error:  # a quotation that does not end
+        raise click.UsageError(f"--run: {error}: {visible(program)}") from error
 
 
 def _by(words: list[str], *, any_names: bool) -> Callable[[jellyformat.LogEntry], Verdict | None]:
