@@ -119,8 +119,14 @@ def test_start_begins_a_run(repository: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_said_stops_no_save(tmp_path: Path) -> None:
+    training.label(val_loss=0.25, config="y" * 5000)
+    with pytest.warns(SnapshotWarning, match=r"left out of the checkpoint's labels.*: config, x*…?"):
+        dump({}, tmp_path / "a", snapshot=SNAP, labels={"x" * 200: 1, "epoch": 3})
+    found = jellyformat.show(tmp_path / "a")
+    assert (found.labels, found.run is not None) == ({"val_loss": "0.25", "epoch": "3"}, True)
+    training.label(val_loss=None, config=None)
     with pytest.warns(SnapshotWarning, match="has no labels"):
-        dump({}, tmp_path / "a", snapshot=SNAP, labels={"x" * 200: 1})
+        dump({}, tmp_path / "a", snapshot=SNAP, note="z" * 70_000)
     assert jellyformat.load(tmp_path / "a").digest == SNAP.digest
     with pytest.raises(Usage):
         dump({}, tmp_path / "b", snapshot=SNAP, labels={"": 1}, strict=True)
