@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import craft
@@ -136,6 +138,21 @@ def test_what_cannot_be_said_stops_no_save(tmp_path: Path) -> None:
     assert marked is not None
     assert marked.info().labels == {"loss": "0.5"}
     assert training.mark(None) is None
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_where_warnings_are_errors_the_checkpoint_is_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], all_of_them: bool
+) -> None:
+    """As by `-W error`; only who makes errors of our own kind of warning asks to be stopped."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Warning if all_of_them else SnapshotWarning)
+        with contextlib.nullcontext() if all_of_them else pytest.raises(SnapshotWarning):
+            dump({}, tmp_path / "a", snapshot=SNAP, labels={"x" * 200: 1, "epoch": 3})
+    assert (tmp_path / "a").exists() is all_of_them
+    if all_of_them:
+        assert jellyformat.show(tmp_path / "a").labels == {"epoch": "3"}
+        assert "SnapshotWarning: left out of the checkpoint's labels" in capsys.readouterr().err
 
 
 def test_a_signed_snapshot_stays_signed(tmp_path: Path) -> None:
