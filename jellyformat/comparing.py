@@ -17,6 +17,7 @@ from jellyformat.errors import CaptureWarning, NoRepository
 from jellyformat.exports import notebooks, patch
 from jellyformat.exports.gitdiff import NoGit, git_diff
 from jellyformat.exports.patch import Files, Side
+from jellyformat.files import durable
 from jellyformat.files.walk import walk
 from jellyformat.format import limits
 from jellyformat.format.container import Container
@@ -166,7 +167,7 @@ def diff(file: Readable, other: Readable | None = None) -> Diff:
             old, new = _head_side(box), mine
         else:
             old = mine
-            if isinstance(other, (str, os.PathLike)) and Path(other).is_dir():
+            if isinstance(other, (str, os.PathLike)) and durable.is_directory(Path(other)):
                 new, unknown = _directory_side(Path(other), box)
             else:
                 second = stack.enter_context(open_container(other))

@@ -57,7 +57,7 @@ def fix(path: PathLike = ".", *, dry_run: bool = False, adopt: bool = False) -> 
     """
     place = Path(path)
     found: list[Left] = []
-    if place.is_dir():
+    if durable.is_directory(place):
         try:
             store = Store(repository_to_change(place)) if directories.HELD else None
         except NoRepository:
@@ -67,7 +67,7 @@ def fix(path: PathLike = ".", *, dry_run: bool = False, adopt: bool = False) -> 
             found.append(Left(place, error.message, False))
         if store is not None and (store.exists() or _has_begun(store)):
             found += _fix_store(store, dry_run, adopt)
-        if not place.is_dir():  # it went with the repository that a restore had made
+        if not durable.is_directory(place):  # it went with the repository that a restore had made
             return tuple(found)
         found += _new_repositories(place, dry_run)
     return (*found, *repair_files(place, dry_run=dry_run))
@@ -266,7 +266,7 @@ def repair_files(path: str | os.PathLike[str], *, dry_run: bool = False) -> list
         SystemFailure: it cannot be read, or not mended.
     """
     given = Path(path)
-    if given.is_dir():
+    if durable.is_directory(given):
         found: list[Left] = []
 
         def note(error: OSError) -> None:
@@ -290,9 +290,9 @@ def repair_files(path: str | os.PathLike[str], *, dry_run: bool = False) -> list
             ]
         return found
     target = Path(os.path.realpath(given))
-    if not target.parent.is_dir():
+    if not durable.is_directory(target.parent):
         raise durable.missing(given)
-    with durable.system_errors(given, "nothing was changed"):
+    with durable.system_errors(given, "nothing was changed", output=False):
         listed = sorted(entry.name for entry in target.parent.iterdir())
     found = []
     beside = [target.with_name(name) for name in sidecar_names(target.name)]
@@ -364,7 +364,7 @@ def _half_done(target: Path, dry_run: bool) -> Left | None:
     if not os.path.lexists(journal.journal_path(target)):
         return None
     if dry_run:
-        with open_file(target) as fd, durable.system_errors(target, "nothing was changed"):
+        with open_file(target) as fd, durable.system_errors(target, "nothing was changed", output=False):
             what = repair_open(target, fd, dry_run=True)
     else:
         what = repair(target)

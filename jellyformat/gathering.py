@@ -110,11 +110,13 @@ class Missed:
     Attributes:
         without: The files that carry none.
         others: How many carry one and were not asked for.
+        named: Which of the labels and facts that were asked for any of them has.
         damaged: What cannot be read, by name.
     """
 
     without: list[str] = field(default_factory=list)
     others: int = 0
+    named: set[str] = field(default_factory=set)
     damaged: list[tuple[str, JellyError]] = field(default_factory=list)
 
 

@@ -32,9 +32,9 @@ class Code:
         directory: Where the files are, until it is closed.
     """
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(self, file: Readable, *, any_names: bool = False) -> None:
         self._resources = ExitStack()
-        self.directory, _ = self._resources.enter_context(unpacked(file))
+        self.directory, _ = self._resources.enter_context(unpacked(file, any_names=any_names))
         self._file = str(file)
         self._roots = [self.directory, *(path for path in [self.directory / "src"] if path.is_dir())]
         self._modules: dict[str, ModuleType] = {}
@@ -162,7 +162,7 @@ class _Loader(SourceFileLoader):
         return super().get_code(fullname)
 
 
-def code(file: Readable) -> Code:
+def code(file: Readable, *, any_names: bool = False) -> Code:
     """The code of a snapshot, to import modules from as they were; use it as a context manager, or close it.
 
     This runs code of the snapshot, with the rights of this process: only where you would run its author's programs.
@@ -172,6 +172,7 @@ def code(file: Readable) -> Code:
 
     Args:
         file: A file that carries a snapshot: a path, a binary file object, or a URL that fsspec knows.
+        any_names: Write names of files too that not every system can hold.
 
     Raises:
         NoSnapshot: the file carries none.
@@ -185,4 +186,4 @@ def code(file: Readable) -> Code:
             RepositoryWarning,
             stacklevel=2,
         )
-    return Code(file)
+    return Code(file, any_names=any_names)

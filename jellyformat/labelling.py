@@ -23,8 +23,10 @@ def label(
     *,
     remove: Collection[str] = (),
     note: str | None = None,
+    out: PathLike | None = None,
     drop_signatures: bool = False,
     in_place: bool = False,
+    copy: bool = False,
 ) -> SnapshotInfo:
     """Set and remove labels of a checkpoint that carries a snapshot, and write its note (SPEC JF-EXT).
 
@@ -36,7 +38,9 @@ def label(
         remove: Names of labels to take away.
         note: The new note; an empty one takes it away; None leaves it.
         drop_signatures: Take away signatures, which would no longer hold (JF-SIG-002).
+        out: A new file to write instead; not where the snapshot is beside the file, or the file is a directory.
         in_place: As for `jellyformat.embed`.
+        copy: As for `jellyformat.embed`.
 
     Returns:
         What the snapshot then says.
@@ -45,23 +49,28 @@ def label(
         Usage: nothing is to be changed, or a label or note is longer than allowed (JF-EXT-001, JF-EXT-002).
         NoSnapshot: the file carries none.
         RefusedSigned: it is signed, and ``drop_signatures`` is not given.
-        RefusedHost: the file cannot be changed in place, or is in a store that others read from.
+        RefusedHost: the file cannot be changed in place or is in a store that others read from; or it has more than
+            one name, and neither ``out`` nor ``copy`` is given (JF-HST-005).
         FormatError: host or container are damaged; nothing was changed.
         Busy: another program has the file open, or is changing it.
     """
     if not labels and not remove and note is None:
         raise Usage("there is nothing to change: name a label and its value", hint="nothing was changed")
+    changing.check_one_way(out=out, in_place=in_place, copy=copy)
     host = Path(path)
     with open_container(host) as box:
         place = box.file or host
-    fitness.check_no_store(place)
-    with change.locked(place) as target:
+    if out is None:
+        fitness.check_no_store(place)
+    else:
+        changing.check_inside(host, place)
+    with change.locked(place, write=not (out or copy), or_read=True) as target:
         found = registry.recognize(target.source)
         if found.carried is None:
             raise Busy(f"{host} was changed by somebody else meanwhile", hint="nothing was done; run it again")
         header = frames.parse_header(found.carried.container.read_at(0, frames.HEADER_LENGTH))
         old = read_exactly(found.carried.container, 0, header.total_length)
         new = labelled(old, labels or {}, note, remove=remove, drop_signatures=drop_signatures)
-        if new != old:
-            changing.put_back(target, found.adapter, found.carried, new, in_place=in_place)
-    return show(host)
+        if new != old or out is not None:
+            changing.put_back(target, found.adapter, found.carried, new, out=out, in_place=in_place, copy=copy)
+    return show(host if out is None else Path(out))

@@ -24,13 +24,14 @@ VARIABLE = "JELLYFORMAT_FILE"
 _PREFIX = "jellyformat-run-"
 
 
-def run(file: str, arguments: Sequence[str], directory: Path | None = None) -> int:
+def run(file: str, arguments: Sequence[str], directory: Path | None = None, *, any_names: bool = False) -> int:
     """Run a program in a directory that holds the files of a snapshot. It has the rights of the user.
 
     Args:
         file: The path of a checkpoint, or its URL; the program finds it in ``JELLYFORMAT_FILE``.
         arguments: The program and its arguments.
         directory: A new or empty directory to put the files into, which stays; None: a temporary one.
+        any_names: Write names too that not every system can hold.
 
     Returns:
         Its exit status; 128 and the signal's number where a signal ended it.
@@ -41,7 +42,7 @@ def run(file: str, arguments: Sequence[str], directory: Path | None = None) -> i
         SystemFailure: the program cannot be started, or the files cannot be written.
     """
     environment = {**os.environ, VARIABLE: file if "://" in file else str(Path.cwd() / file)}
-    with Signals() as signals, unpacked(file, directory) as (place, lock):
+    with Signals() as signals, unpacked(file, directory, any_names=any_names) as (place, lock):
         try:
             code = signals.call(arguments, environment, lock, place)
         except OSError as error:
@@ -53,7 +54,9 @@ def run(file: str, arguments: Sequence[str], directory: Path | None = None) -> i
 
 
 @contextmanager
-def unpacked(file: Readable, directory: Path | None = None) -> Iterator[tuple[Path, int | None]]:
+def unpacked(
+    file: Readable, directory: Path | None = None, *, any_names: bool = False
+) -> Iterator[tuple[Path, int | None]]:
     """The files of a snapshot in a directory, for as long as they are needed; and the descriptor of its lock, if any.
 
     Temporary ones of processes of this user that were killed are removed first.
@@ -62,12 +65,12 @@ def unpacked(file: Readable, directory: Path | None = None) -> Iterator[tuple[Pa
         JellyError: as `jellyformat.export`.
     """
     if directory is not None:
-        export(file, directory)
+        export(file, directory, any_names=any_names)
         yield directory, None
         return
     with newfile.scratch_folder(_PREFIX) as (made, lock):
         place = made / "code"
-        export(file, place)
+        export(file, place, any_names=any_names)
         yield place, lock
 
 

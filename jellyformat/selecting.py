@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from jellyformat.errors import Usage
+from jellyformat.files import durable
 from jellyformat.fleet.rows import Row
 from jellyformat.format.info import SnapshotInfo
 from jellyformat.hosts.directories import named_by
@@ -186,7 +187,7 @@ def code_of(name: str | None) -> str | None:
         NoSnapshot: the file carries none.
         FormatError: it is damaged.
     """
-    if name is None or not (Path(name).is_file() or named_by(Path(name)) is not None):
+    if name is None or not (durable.is_file(Path(name)) or named_by(Path(name)) is not None):
         return name
     with open_container(name) as box:
         return box.info().snapshot_id

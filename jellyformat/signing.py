@@ -27,8 +27,10 @@ def sign(
     key: str | None = None,
     *,
     bind: bool = False,
+    out: PathLike | None = None,
     drop_signatures: bool = False,
     in_place: bool = False,
+    copy: bool = False,
 ) -> tuple[SignatureCheck, ...]:
     """Sign the snapshot that a checkpoint carries with an SSH key, as git signs commits (SPEC JF-EXT).
 
@@ -41,7 +43,9 @@ def sign(
             this comment or fingerprint. None: git's ``user.signingKey``, or the agent's first.
         bind: First put in the hash of the weights (SPEC JF-BND), which the signature then covers; reads all of them.
         drop_signatures: Take signatures of others away, which would no longer hold with another binding (JF-SIG-002).
+        out: A new file to write instead; not where the snapshot is beside the file, or the file is a directory.
         in_place: As for `jellyformat.embed`.
+        copy: As for `jellyformat.embed`.
 
     Returns:
         What is known of each signature that it then has.
@@ -51,17 +55,22 @@ def sign(
         Usage: there is no such key, or no ssh-keygen.
         RefusedKey: the key did not sign.
         RefusedSigned: others signed it, and it is to be bound anew; or it builds on commits that it does not have.
-        RefusedHost: the file cannot be changed in place, or is in a store that others read from.
+        RefusedHost: the file cannot be changed in place or is in a store that others read from; or it has more than
+            one name, and neither ``out`` nor ``copy`` is given (JF-HST-005).
         FormatError: host or container are damaged; nothing was changed.
         Busy: another program has the file open, or is changing it.
     """
+    changing.check_one_way(out=out, in_place=in_place, copy=copy)
     host = Path(path)
     trust = settings.trust_of()
     with open_container(host) as box:
         box.check_hashes()  # nobody is to sign for blocks that are not there
         place, digest = box.file or host, box.digest
-    fitness.check_no_store(place)
-    with change.locked(place) as target:
+    if out is None:
+        fitness.check_no_store(place)
+    else:
+        changing.check_inside(host, place)
+    with change.locked(place, write=not (out or copy), or_read=True) as target:
         found = registry.recognize(target.source)
         header = None
         if found.carried is not None:
@@ -81,8 +90,8 @@ def sign(
                 requirement="JF-SIG-002",
                 hint=Hint("nothing was changed; to do it without their signatures, add ", option("drop_signatures")),
             )
-        changing.put_back(target, found.adapter, found.carried, data, in_place=in_place)
-    with open_container(host) as box:
+        changing.put_back(target, found.adapter, found.carried, data, out=out, in_place=in_place, copy=copy)
+    with open_container(host if out is None else Path(out)) as box:
         return containers.signatures_of(box.manifest, trust)
 
 

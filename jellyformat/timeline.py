@@ -19,7 +19,7 @@ from jellyformat.format.text import brief, html_table, plural, timestamp
 from jellyformat.gathering import Found, Missed, gather
 from jellyformat.hosts.open import open_container
 from jellyformat.hosts.registry import PathLike
-from jellyformat.selecting import Selection, code_of, conditions, moment, path_matches, sort_key
+from jellyformat.selecting import Selection, code_of, conditions, moment, path_matches, sort_key, value_of
 from jellyformat.trust.containers import signatures_of
 from jellyformat.trust.settings import Trust, trust_of
 from jellyformat.trust.signature import SignatureCheck
@@ -201,7 +201,10 @@ def entries(paths: Iterable[PathLike], query: Query, missed: Missed, *, streamin
 
 def _taken(places: Iterable[Place], query: Query, code: Code, missed: Missed) -> Iterator[Place]:
     """Those that are asked for; the others are counted."""
+    asked = {*([query.sort] if query.sort else ()), *(condition.name for condition in query.selection.where)}
     for place in places:
+        if len(missed.named) < len(asked):
+            missed.named |= {name for name in asked if value_of(place.item.info, name) is not None}
         if query.selection.takes(place.item.info) and (
             query.changed is None or _has_changed(code, place, query.changed)
         ):

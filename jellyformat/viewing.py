@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from jellyformat.errors import JellyError, NoSnapshot, SystemFailure
+from jellyformat.files import durable
 from jellyformat.fleet import index
 from jellyformat.format.container import Container
 from jellyformat.format.source import Window
@@ -214,9 +215,9 @@ def is_one(paths: Sequence[str]) -> bool:
     """
     if len(paths) != 1 or index.is_index(paths[0]):
         return False
-    if "://" in paths[0] and not Path(paths[0]).exists():
+    if "://" in paths[0] and not durable.is_there(Path(paths[0])):
         return not stands_for_many(paths[0])
-    return not Path(paths[0]).is_dir() or directories.named_by(Path(paths[0])) is not None
+    return not durable.is_directory(Path(paths[0])) or directories.named_by(Path(paths[0])) is not None
 
 
 def view_one(file: str) -> View:

@@ -322,6 +322,20 @@ def test_by_the_command_line(repository: Path) -> None:
     git(repository, "status")
 
 
+def test_a_file_of_a_directory_that_carries_one_leads_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not to a second snapshot in one of its shards."""
+    model = make_model(tmp_path / "m", 2)
+    shard = next(path for path in model.iterdir() if path.suffix == ".safetensors")
+    with pytest.raises(NoSnapshot, match="put one in with"):
+        jellyformat.show(shard)
+    jellyformat.embed(model, SNAP)
+    for named, where in ((shard, str(model)), (Path(shard.name), ".")):
+        monkeypatch.chdir(model)
+        with pytest.raises(NoSnapshot, match="the directory that it is in carries one") as caught:
+            jellyformat.show(named)
+        assert f'show("{where}")' in str(caught.value.hint)
+
+
 def test_an_index_gets_no_sidecar(tmp_path: Path) -> None:
     """No command looked for it there: an index stands for its directory."""
     place = make_model(tmp_path / "m", 3)

@@ -23,6 +23,7 @@ TO_A_FILE_OBJECT = """
 import io, os, subprocess, sys, threading, warnings
 import memory, jellyformat, numpy, torch, jellyformat_torch, jellyformat_numpy
 warnings.simplefilter("error")
+warnings.simplefilter("error", jellyformat.training.SnapshotWarning)
 kind, into, path, code = sys.argv[1:]
 snap = jellyformat.load(code)
 if kind == "torch":

@@ -263,6 +263,21 @@ def test_on_a_terminal(made: Made, tmp_path: Path) -> None:
     assert b"\x1b[2J" not in out
 
 
+@pytest.mark.parametrize("pager", ["sed s/^/one:/ | sed 's/^/two: /'", "MARK=two: sh -c 'sed \"s/^/$MARK one:/\"'"])
+def test_a_pager_as_git_takes_it(made: Made, tmp_path: Path, pager: str) -> None:
+    """A command for a shell, as those of delta and diff-so-fancy are."""
+    first, second = made(LINES, LINES + "end\n")
+    out = on_terminal(["diff", str(first), str(second)], tmp_path, GIT_PAGER=pager)
+    assert b"two: one:" in out
+    out = on_terminal(["log", str(first), str(second)], tmp_path, GIT_PAGER=pager)
+    assert b"two: one:" in out
+
+
+def test_a_pager_that_no_shell_understands(made: Made, tmp_path: Path) -> None:
+    first, second = made(LINES, LINES + "end\n")
+    assert b"Traceback" not in on_terminal(["diff", str(first), str(second)], tmp_path, GIT_PAGER="less '")
+
+
 def test_environments(tmp_path: Path, repository: Path) -> None:
     def take(name: str, *arguments: str) -> str:
         jelly(repository, "snapshot", "-o", str(tmp_path / name), *arguments)

@@ -19,6 +19,7 @@ from typing import Any
 
 import plain
 import pytest
+from keys import run
 from plans import names_in
 from test_story import jelly
 
@@ -146,6 +147,49 @@ def test_hard_link(host: Path, snap: Snapshot, repository: Path) -> None:
     assert names_in(host.parent) == sorted([host.name, "other"])
 
 
+@pytest.mark.parametrize("command", ["label", "sign"])
+def test_what_is_said_of_a_file_of_several_names_has_the_ways_that_it_is_refused_with(
+    host: Path, snap: Snapshot, repository: Path, tmp_path: Path, command: str
+) -> None:
+    """What the refusal tells to add is there: a copy under this name, or a new file."""
+    jellyformat.embed(host, snap)
+    other, new = host.with_name("other"), tmp_path / f"new{host.suffix}"
+    other.hardlink_to(host)
+    old = host.read_bytes()
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key"))
+    more = ["epoch=3"] if command == "label" else ["--key", str(tmp_path / "key")]
+    assert b"--copy" in jelly(repository, command, str(host), *more, code=4).stderr
+    assert host.read_bytes() == other.read_bytes() == old
+    jelly(repository, command, str(host), *more, "-o", str(new))
+    assert host.samefile(other)
+    assert host.read_bytes() == old
+    jelly(repository, command, str(host), *more, "--copy")
+    assert not host.samefile(other)
+    assert other.read_bytes() == old
+    for path in (new, host):
+        load(path)
+        assert jellyformat.verify(path).ok
+        if command == "label":
+            assert jellyformat.show(path).labels == {"epoch": "3"}
+        else:
+            assert len(jellyformat.signatures(path)) == 1
+    jelly(repository, command, str(host), *more, "--copy", "-o", str(tmp_path / "third"), code=2)
+    assert names_in(host.parent) == sorted([host.name, "other"])
+
+
+def test_no_new_file_of_one_that_has_its_snapshot_beside_it(snap: Snapshot, tmp_path: Path) -> None:
+    host = tmp_path / "plain.pkl"
+    save(host)
+    jellyformat.embed(host, snap, sidecar=True)
+    names = names_in(tmp_path)
+    for act in (lambda: jellyformat.label(host, {"a": 1}, out=tmp_path / "b"), lambda: jellyformat.sign(host, out="b")):
+        with pytest.raises(errors.Usage, match="is not in it but in"):
+            act()
+    assert names_in(tmp_path) == names
+    jellyformat.label(host, {"a": 1}, copy=True)
+    assert jellyformat.show(host).labels == {"a": "1"}
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -239,6 +283,31 @@ def test_an_empty_file(tmp_path: Path, snap: Snapshot) -> None:
     assert [name for name in names_in(tmp_path) if name != "project"] == ["model.bin"]
 
 
+def test_what_the_system_does_not_let_us_look_at_is_said_of_it_alone(
+    snap: Snapshot, repository: Path, tmp_path: Path
+) -> None:
+    """A name that is too long: the other files that are named are looked at all the same."""
+    good, long = tmp_path / "good.jelly", "x" * 300
+    good.write_bytes(snap.data)
+    done = jelly(repository, "verify", long, str(good), code=5)
+    assert f"{good}: ok" in done.stdout.decode()
+    for words in (
+        ["show"],
+        ["log"],
+        ["grep", "x"],
+        ["fix"],
+        ["diff", str(good)],
+        ["bisect", "--good", "a", "--bad", "b"],
+    ):
+        said = jelly(repository, *words, long, code=5).stderr.decode()
+        assert f"error: {long}: " in said, words
+        assert "Errno" not in said
+    with pytest.raises(errors.SystemFailure, match="xxx: "):
+        jellyformat.log(long)
+    said = jelly(repository, "log", str(good), "-o", long, code=5).stderr.decode()
+    assert f"error: {long}: " in said
+
+
 def test_owner_mode_and_attributes_stay(host: Path, snap: Snapshot) -> None:
     if os.geteuid() == 0:
         os.chown(host, 1234, 4321)
@@ -298,6 +367,39 @@ def open_to_all(tmp_path: Path) -> Iterator[None]:
     yield
     for path, mode in changed:
         path.chmod(mode)
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_a_directory_that_may_not_be_searched(snap: Snapshot, tmp_path: Path) -> None:
+    closed, file = tmp_path / "closed", tmp_path / "x.jelly"
+    host = closed / "model.jelly"
+    file.write_bytes(snap.data)
+    closed.mkdir()
+    host.write_bytes(snap.data)
+    closed.chmod(0)
+    actions: tuple[Callable[[Path], object], ...] = (
+        jellyformat.verify, jellyformat.log, lambda path: jellyformat.diff(file, path).close(), fixing.fix,
+    )  # fmt: skip
+    try:
+        for action in actions:
+            said = as_nobody(lambda act=action: act(host))  # type: ignore[misc]
+            assert said.startswith("there is no permission for "), said
+    finally:
+        closed.chmod(0o755)
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_an_export_that_may_not_be_written(snap: Snapshot, tmp_path: Path) -> None:
+    """What is told to do instead is what the command has."""
+    closed, file = tmp_path / "closed", tmp_path / "x.jelly"
+    file.write_bytes(snap.data)
+    closed.mkdir()
+    closed.chmod(0o555)
+    try:
+        said = as_nobody(lambda: jellyformat.export(file, closed / "new"))
+    finally:
+        closed.chmod(0o755)
+    assert "change the permissions, or name another directory" in said
 
 
 @pytest.mark.parametrize("what", ["file", "directory"])

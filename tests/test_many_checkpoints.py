@@ -21,6 +21,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,7 @@ import pytest
 from craft import assemble, good, pack
 from gitrepo import ENVIRONMENT, git
 from test_labels import make_pickle, run
+from test_story import jelly
 
 import jellyformat
 from jellyformat.errors import CaptureWarning
@@ -127,10 +129,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def captured(snap: jellyformat.Snapshot, time: int) -> jellyformat.Snapshot:
+def captured(snap: jellyformat.Snapshot, seconds: int) -> jellyformat.Snapshot:
     """The same state, captured at some time."""
     old = snap.manifest
-    parts = replace(old, provenance=replace(old.provenance, time=time))
+    parts = replace(old, provenance=replace(old.provenance, time=seconds))
     header = frames.parse_header(snap.data[: frames.HEADER_LENGTH])
     blocks = snap.data[frames.HEADER_LENGTH + header.manifest_length :]
     return jellyformat.Snapshot(pack(manifest.encode(parts), [blocks]))
@@ -229,6 +231,36 @@ def test_order(here: Path) -> None:
     assert [entry.file for entry in jellyformat.log("runs", reverse=True, n=2)] == ALL[::-1][:2]
     by_time = jellyformat.log("runs", since="2023-11-14T23:13:20Z", until="@1700010800")
     assert [entry.file for entry in by_time] == ALL[10:40]
+
+
+def test_a_label_that_none_has_is_said(here: Path) -> None:
+    """Mistyped, the first of all would look as if it was the best; and two conditions in one are never met."""
+    for words in (["--sort", "val_los", "-n", "1"], ["--where", "val_los<0.2"], ["--where", "lr", "--sort", "val_los"]):
+        done = jelly(here, "log", "runs", *words, code=3 if words[1] == "val_los<0.2" else 0)
+        assert b"no checkpoint here has a label 'val_los'" in done.stderr, words
+        assert b"'lr'" not in done.stderr
+        assert b"has a label" not in jelly(here, "log", "runs", *words, "-q", code=done.returncode).stderr
+    for words in (["--where", "val_los!=3"], ["--sort", "time"], ["--where", "run=runs/wider", "--sort", "val_loss"]):
+        assert b"has a label" not in jelly(here, "log", "runs", *words).stderr, words
+    for text in ("epoch>=3 and lr=0.01", "epoch>=3 && lr=0.01"):
+        assert b"--where A --where B" in jelly(here, "log", "runs", "--where", text, code=3).stderr
+    assert b"--where A" not in jelly(here, "log", "runs", "--where", "epoch>=300", code=3).stderr
+
+
+def test_a_time_as_it_is_shown_can_be_asked_for_in_every_zone(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its Z, it would be one of the local clock."""
+    monkeypatch.setenv("TZ", "XYZ-9")
+    time.tzset()
+    try:
+        for form in ("plain", "table"):
+            shown = run("log", "runs", "--format", form, "--columns", "time")
+            (last,) = sorted(set(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", shown)))[-1:]
+            assert files_of(run("log", "runs", "--since", last)) == [
+                entry.file for entry in jellyformat.log("runs") if (entry.created or "").replace("T", " ") == last
+            ]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_selection(here: Path) -> None:
@@ -365,7 +397,9 @@ def test_where_nothing_is_there(here: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "there are no other files" in run("log", str(tmp_path / "empty"), code=3)
     said = run("log", "runs", "--where", "no_such_label=3", code=3)
-    assert said == "no checkpoint of 60 is what was asked for\n"
+    assert said == (
+        "warning: no checkpoint here has a label 'no_such_label'\nno checkpoint of 60 is what was asked for\n"
+    )
     assert "no checkpoint of 60" in run("log", "runs", "--path", "no_such_file", code=3)
     assert "no checkpoint of 60" in run("log", "runs", "--code", "ffffffffffffffff", "-n", "3", code=3)
     assert run("log", "runs", "-n", "0", "-q") == ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import craft
@@ -119,8 +121,14 @@ def test_start_begins_a_run(repository: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_said_stops_no_save(tmp_path: Path) -> None:
+    training.label(val_loss=0.25, config="y" * 5000)
+    with pytest.warns(SnapshotWarning, match=r"left out of the checkpoint's labels.*: config, x*…?"):
+        dump({}, tmp_path / "a", snapshot=SNAP, labels={"x" * 200: 1, "epoch": 3})
+    found = jellyformat.show(tmp_path / "a")
+    assert (found.labels, found.run is not None) == ({"val_loss": "0.25", "epoch": "3"}, True)
+    training.label(val_loss=None, config=None)
     with pytest.warns(SnapshotWarning, match="has no labels"):
-        dump({}, tmp_path / "a", snapshot=SNAP, labels={"x" * 200: 1})
+        dump({}, tmp_path / "a", snapshot=SNAP, note="z" * 70_000)
     assert jellyformat.load(tmp_path / "a").digest == SNAP.digest
     with pytest.raises(Usage):
         dump({}, tmp_path / "b", snapshot=SNAP, labels={"": 1}, strict=True)
@@ -130,6 +138,21 @@ def test_what_cannot_be_said_stops_no_save(tmp_path: Path) -> None:
     assert marked is not None
     assert marked.info().labels == {"loss": "0.5"}
     assert training.mark(None) is None
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_where_warnings_are_errors_the_checkpoint_is_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], all_of_them: bool
+) -> None:
+    """As by `-W error`; only who makes errors of our own kind of warning asks to be stopped."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Warning if all_of_them else SnapshotWarning)
+        with contextlib.nullcontext() if all_of_them else pytest.raises(SnapshotWarning):
+            dump({}, tmp_path / "a", snapshot=SNAP, labels={"x" * 200: 1, "epoch": 3})
+    assert (tmp_path / "a").exists() is all_of_them
+    if all_of_them:
+        assert jellyformat.show(tmp_path / "a").labels == {"epoch": "3"}
+        assert "SnapshotWarning: left out of the checkpoint's labels" in capsys.readouterr().err
 
 
 def test_a_signed_snapshot_stays_signed(tmp_path: Path) -> None:

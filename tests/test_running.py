@@ -21,7 +21,7 @@ from test_story import jelly
 
 import jellyformat
 from jellyformat.bisecting import Bisection, codes_between
-from jellyformat.errors import NoFile, RepositoryWarning
+from jellyformat.errors import NoFile, RefusedName, RepositoryWarning
 from jellyformat.format.msgpack import Value
 
 
@@ -240,6 +240,26 @@ def test_a_planted_change_in_64_codes_is_found_in_6_steps(runs: Path) -> None:
     assert " diff runs/39.jelly runs/40.jelly" in text
 
 
+def test_names_that_not_every_system_can_hold(repository: Path, tmp_path: Path) -> None:
+    """What the refusal tells to add is there, wherever the files are put into a temporary directory."""
+    ends = []
+    for number, text in enumerate(("good\n", "bad\n")):
+        (repository / "con: fig.txt").write_text(text)
+        ends.append(tmp_path / f"{number}.jelly")
+        ends[-1].write_bytes(at(jellyformat.snapshot(repository, environment=False), 1_700_000_000 + number))
+    names = [str(path) for path in ends]
+    show = [sys.executable, "-c", "print(open('con: fig.txt').read())"]
+    assert b"--any-names" in jelly(repository, "run", names[1], "--", *show, code=4).stderr
+    assert jelly(repository, "run", "--any-names", names[1], "--", *show).stdout == b"bad\n\n"
+    search = ["bisect", *names, "--good", names[0], "--bad", names[1], "--run", "true"]
+    jelly(repository, *search, "--any-names")
+    with pytest.raises(RefusedName) as caught:
+        jellyformat.code(ends[0])
+    assert "any_names=True" in str(caught.value.hint)
+    with jellyformat.code(ends[0], any_names=True) as code:
+        assert (code.directory / "con: fig.txt").read_text() == "good\n"
+
+
 @pytest.mark.slow
 def test_skipping_asking_and_giving_up(runs: Path) -> None:
     test = f'{sys.executable} -c "import train, sys; sys.exit(125 if 35 < train.number < 45 else train.bad)"'
@@ -256,6 +276,8 @@ def test_skipping_asking_and_giving_up(runs: Path) -> None:
     assert b"16 changes left" in done.stdout
     jelly(runs, "bisect", "runs", "--good", "runs/9.jelly", "--bad", "runs/3.jelly", "--run", "true", code=2)
     jelly(runs, "bisect", "runs", "--good", "runs/8.jelly", "--bad", "runs/8-again.jelly", "--run", "true", code=2)
+    done = jelly(runs, "bisect", "runs", *ends, "--run", "sh -c 'grep", code=2)
+    assert b"--run: No closing quotation: sh -c 'grep" in done.stderr
     jelly(runs, "bisect", "runs", "--good", "r/train.py", "--bad", "runs/3.jelly", "--run", "true", code=3)
 
 

@@ -201,3 +201,42 @@ def test_where_there_is_no_snapshot_nothing_is_put_in(tmp_path: Path) -> None:
     training.embed_remotely(f"file://{tmp_path}", None, strict=True)
     assert path.read_bytes() == pickle.dumps(OLD)
     assert os.listdir(tmp_path) == ["model.pkl"]
+
+
+@pytest.mark.framework
+def test_a_directory_that_is_not_there_is_said_as_without_us(tmp_path: Path, snap: Snapshot) -> None:
+    """By the framework, of the path that it was given: none of a helper file beside it."""
+    import jellyformat_numpy
+    import jellyformat_pickle
+    import jellyformat_torch
+    import joblib
+    import numpy as np
+    import torch
+
+    path = tmp_path / "missing" / "model"
+    calls: list[tuple[Callable[[], object], Callable[[], object]]] = [
+        (lambda: torch.save({}, path), lambda: jellyformat_torch.save({}, path, snapshot=snap)),
+        (lambda: np.savez(path, a=[1]), lambda: jellyformat_numpy.savez(path, a=[1], snapshot=snap)),
+        (lambda: joblib.dump(1, path), lambda: jellyformat_pickle.joblib_dump(1, path, snapshot=snap)),
+    ]
+    for theirs, ours in calls:
+        with pytest.raises((OSError, RuntimeError)) as expected:
+            theirs()
+        with pytest.raises(expected.type) as found:
+            ours()
+        assert str(found.value) == str(expected.value)
+    assert not path.parent.exists()
+
+
+def test_a_directory_that_nothing_can_be_made_in_is_said_of_the_path(
+    tmp_path: Path, snap: Snapshot, open_to_all: None
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+
+    def save() -> None:
+        with pytest.raises(PermissionError) as caught:
+            dump({}, closed / "model.pkl", snapshot=snap)
+        raise errors.SystemFailure(str(caught.value))
+
+    assert str(closed / "model.pkl") in as_nobody(save)

@@ -221,7 +221,7 @@ class Store:
             RefusedStore: it is of another version.
         """
         found = os.fstat(self.below.root)
-        doubt = f"the history of restores in {self.path} was not made there: it was copied, moved or unpacked"
+        doubt = f"the history of restores in {self.path} was copied, moved or unpacked, or its permissions were changed"
         if found.st_uid != platform.user_id():
             doubt = f"the history of restores in {self.path} is that of {_user(found.st_uid)}"
         mark = self.below.stat(_HERE)

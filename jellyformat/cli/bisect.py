@@ -10,6 +10,7 @@ import click
 
 import jellyformat
 from jellyformat.bisecting import Bisection, Verdict, codes_between
+from jellyformat.cli.options import any_names_option
 from jellyformat.cli.output import bold, command_line, common, json_option, print_json, safe_name, safe_path, say
 from jellyformat.cli.run import say_whose
 from jellyformat.format.text import plural, visible
@@ -26,9 +27,10 @@ _SHOWN = 20
 @click.option("--good", required=True, metavar="A", help="A checkpoint whose code is good.")
 @click.option("--bad", required=True, metavar="B", help="A later one whose code is bad.")
 @click.option("--run", "program_", metavar="CMD", help="Tells by its exit status; else you are asked.")
+@any_names_option
 @json_option
 @common
-def command(paths: tuple[str, ...], good: str, bad: str, program_: str | None, as_json: bool) -> int:
+def command(paths: tuple[str, ...], good: str, bad: str, program_: str | None, any_names: bool, as_json: bool) -> int:
     """Find which change of the code did it, between two checkpoints below PATHS.
 
     Each code between them is looked at once, halving what is left. With --run, CMD runs in a temporary directory with
@@ -39,7 +41,7 @@ def command(paths: tuple[str, ...], good: str, bad: str, program_: str | None, a
         search = Bisection(codes_between(paths, good, bad))
     except ValueError as error:
         raise click.UsageError(visible(str(error))) from error
-    decide = _asked if program_ is None else _by(shlex.split(program_))
+    decide = _asked if program_ is None else _by(_words(program_), any_names=any_names)
     while (entry := search.next()) is not None:
         say(f"{plural(search.left, 'change')} left; {bold(safe_name(entry.file))}")
         verdict = decide(entry)
@@ -59,7 +61,14 @@ def _asked(entry: jellyformat.LogEntry) -> Verdict | None:
     return None if answer == "quit" else answer  # type: ignore[return-value]  # the others are verdicts
 
 
-def _by(words: list[str]) -> Callable[[jellyformat.LogEntry], Verdict | None]:
+def _words(program: str) -> list[str]:
+    try:
+        return shlex.split(program)
+    except ValueError as error:  # a quotation that does not end
+        raise click.UsageError(f"--run: {error}: {visible(program)}") from error
+
+
+def _by(words: list[str], *, any_names: bool) -> Callable[[jellyformat.LogEntry], Verdict | None]:
     if not words:
         raise click.UsageError("--run needs a command")
 
@@ -69,7 +78,7 @@ def _by(words: list[str]) -> Callable[[jellyformat.LogEntry], Verdict | None]:
         nonlocal said
         said = said or say_whose(entry.file)  # once is enough
         sys.stdout.flush()
-        status = run(entry.file, words)
+        status = run(entry.file, words, any_names=any_names)
         if status > _LAST:
             click.echo(f"{words[0]} ended with {status}", err=True)
             return None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jellyformat.cli.output import codes_of, fail, print_json, program, safe_name, say
 from jellyformat.errors import JellyError, NoSnapshot
+from jellyformat.files import durable
 from jellyformat.format.text import plural
 from jellyformat.hints import Hint, command
 from jellyformat.hosts.directories import KNOWN, named_by
@@ -66,7 +67,7 @@ def _files(path: str, without: list[str]) -> list[str]:
     Raises:
         NoSnapshot: it is a directory without any.
     """
-    if not Path(path).is_dir() or named_by(Path(path)) is not None:
+    if not durable.is_directory(Path(path)) or named_by(Path(path)) is not None:
         return [path]
     from jellyformat.gathering import below  # only of a directory: it needs much
 

@@ -12,6 +12,7 @@ from jellyformat.cli.env import print_differences
 from jellyformat.cli.output import common, json_option, print_json
 from jellyformat.cli.pager import is_terminal, page
 from jellyformat.comparing import Form
+from jellyformat.files import durable
 from jellyformat.fleet.index import is_index
 from jellyformat.format.text import decoded, plural
 from jellyformat.gathering import named_in
@@ -62,7 +63,7 @@ def command(
     if is_index(file):
         if other is None:
             raise click.UsageError("name one or two of the checkpoints in the index: jelly diff INDEX FILE [OTHER]")
-        if third is None or Path(third).is_dir():
+        if third is None or durable.is_directory(Path(third)):
             file, other = named_in(file, other)[0], third
         else:
             file, other = named_in(file, other, third)

@@ -65,7 +65,7 @@ def command(directory: Path | None, as_json: bool) -> int:
             raise NoFile(f"{directory} is no directory", hint="nothing was written; check the path")
         with (
             durable.kept_times(directory),
-            durable.system_errors(directory, "nothing was left behind"),
+            durable.system_errors(directory, "nothing was left behind", elsewhere="name another directory"),
             temporary_folder(directory) as place,
         ):
             found = probe.features(place)

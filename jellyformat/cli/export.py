@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 import jellyformat
+from jellyformat.cli.options import any_names_option
 from jellyformat.cli.origin import say_origin
 from jellyformat.cli.output import command_line, common, json_option, print_json, safe_name, say
 from jellyformat.format.paths import show_name
@@ -18,7 +19,7 @@ _SHOWN = 3
 @click.command("export")
 @click.argument("file", type=click.Path())
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--any-names", is_flag=True, help="Write names too that not every system can hold.")
+@any_names_option
 @json_option
 @common
 def command(file: str, directory: Path, any_names: bool, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,12 +22,15 @@ from jellyformat.cli.output import codes_of, common, print_json, program, safe_n
 from jellyformat.cli.pager import prepare
 from jellyformat.cli.show import run_as_dict
 from jellyformat.errors import RefusedExists
+from jellyformat.files.durable import system_errors
 from jellyformat.format.text import decoded, plural, visible
 from jellyformat.gathering import Missed
 from jellyformat.selecting import Selection, code_of, conditions, moment
 from jellyformat.timeline import Query, entries, with_damaged
 from jellyformat.trust.settings import trust_of
 
+_SEVERAL = re.compile(r"\s(?:and|or)\s|&&|\|\|", re.IGNORECASE)
+"""What looks like several conditions in one."""
 _FORMATS = ("table", "plain", "json", "jsonl", "csv")
 
 
@@ -117,6 +121,8 @@ def command(
         count = _write(found, missed, form, shown, out, pager=terminal and form == "table")
     for name, error in missed.damaged:
         click.echo(f"{safe_name(name)}: {visible(error.message)}", err=True)
+    if count or missed.others:
+        _say_unknown(selection, sort, missed, count)
     without = without_text(missed.without, all_of_them=verbose)
     if count:
         if missed.without:
@@ -128,11 +134,22 @@ def command(
     return codes_of(error.exit_code for _, error in missed.damaged) or (0 if count or most == 0 else 3)
 
 
+def _say_unknown(selection: Selection, sort: str | None, missed: Missed, count: int) -> None:
+    """Say which names no checkpoint has: else a wrong one looks as if it was the best."""
+    asked = [condition.name for condition in selection.where if condition.how != "!="]
+    for name in dict.fromkeys((*asked, *((sort,) if sort else ()))):
+        if name not in missed.named:
+            say(f"warning: no checkpoint here has a label {visible(repr(name))}", err=True)
+    if not count and any(_SEVERAL.search(condition.value) for condition in selection.where):
+        say("each --where takes one condition; give several, and all have to hold: --where A --where B", err=True)
+
+
 def _new_file(output: Path) -> TextIO:
-    try:
-        return output.open("x", encoding="utf-8", errors="backslashreplace", newline="")
-    except FileExistsError:
-        raise RefusedExists(f"{output} exists already", hint="nothing was written; name another file") from None
+    with system_errors(output, "nothing was written"):
+        try:
+            return output.open("x", encoding="utf-8", errors="backslashreplace", newline="")
+        except FileExistsError:
+            raise RefusedExists(f"{output} exists already", hint="nothing was written; name another file") from None
 
 
 def _write(

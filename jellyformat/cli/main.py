@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -153,6 +154,15 @@ def _warn(message: Warning | str, category: type[Warning], *place: Any, **more: 
 _show_warning = warnings.showwarning
 
 
+def _system(error: OSError) -> JellyError:
+    """What the system said no to, where nobody was near who knows more."""
+    if not isinstance(error.filename, str | bytes):
+        return SystemFailure(str(error), hint="nothing was lost")
+    from jellyformat.files.durable import explained  # only where it is needed
+
+    return explained(error, Path(os.fsdecode(error.filename)), "nothing was lost", output=False)
+
+
 def main() -> None:
     """Run the command line and exit."""
     json = "--json" in sys.argv
@@ -175,7 +185,7 @@ def main() -> None:
     except JellyError as error:
         code = fail(error, json=json)
     except OSError as error:
-        code = fail(SystemFailure(str(error), hint="nothing was lost"), json=json)
+        code = fail(_system(error), json=json)
     except MemoryError:
         code = fail(SystemFailure("there is not enough memory", hint="nothing was changed"), json=json)
     sys.exit(code if isinstance(code, int) else 0)

@@ -74,6 +74,7 @@ def capture_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+any_names_option = click.option("--any-names", is_flag=True, help="Write names too that not every system can hold.")
 copy_option = click.option(
     "--copy", is_flag=True, help="Write FILE anew under this name; other names of it (hard links) keep it as it was."
 )

@@ -9,6 +9,7 @@ import click
 
 import jellyformat
 from jellyformat.errors import JellyError
+from jellyformat.files import durable
 
 
 def say_origin(file: str, directory: str | None = None) -> None:
@@ -32,4 +33,4 @@ def say_origin(file: str, directory: str | None = None) -> None:
 def place_of(file: str) -> tuple[Path, ...]:
     """The directory that a checkpoint lies in; none where it is behind a URL."""
     path = Path(file)
-    return (path.absolute().parent,) if path.exists() else ()
+    return (path.absolute().parent,) if durable.is_there(path) else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,8 @@ import click
 from jellyformat import searchpath
 from jellyformat.format.text import visible
 
+_FOR_A_SHELL = re.compile(r"[|&;<>()$`\\\"'*?\[#~=%]")
+"""What git looks for to tell whether a pager needs a shell. It is the user's own setting, no repository's."""
 _SHOWN = "(?:0*[0-4]|3[1-69]|49|9[1-6])"
 _COLOUR = re.compile(rf"\x1b\[(?:{_SHOWN}(?:;{_SHOWN})*)?m|\x1b\[41m(?=[ \t]+\x1b\[m)")
 """The colours that a diff has, with which all can be read: others, in somebody's files, could hide lines of code. Red
@@ -41,7 +44,11 @@ def prepare() -> None:
     """Have click take the pager that git uses, set up as git does: what fits on the screen stays there."""
     for name, value in (("LESS", "FRX"), ("LV", "-c")):
         os.environ.setdefault(name, value)
-    os.environ["PAGER"] = _pager()
+    pager = _pager()
+    shell = searchpath.find_program("sh")
+    if shell is not None and _FOR_A_SHELL.search(pager):  # such as ``delta | less``: as git runs it
+        pager = shlex.join([shell, "-c", pager])
+    os.environ["PAGER"] = pager
 
 
 def harmless(pieces: Iterable[bytes]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 import jellyformat
 from jellyformat.checkout.prune import MOST
 from jellyformat.checkout.store import DIRECTORY
-from jellyformat.cli.options import size
+from jellyformat.cli.options import any_names_option, size
 from jellyformat.cli.origin import say_origin
 from jellyformat.cli.output import command_line, common, json_option, print_json, safe_name, safe_path, say
 from jellyformat.format.text import decoded, plural, visible
@@ -19,7 +19,7 @@ from jellyformat.format.text import decoded, plural, visible
 @click.command("restore")
 @click.argument("file", type=click.Path())
 @click.argument("directory", required=False)
-@click.option("--any-names", is_flag=True, help="Write names too that not every system can hold.")
+@any_names_option
 @click.option("--without-operation", is_flag=True, help="Leave out a rebase, am or bisect that was in progress.")
 @click.option("--anyway", is_flag=True, help="Even if the repository has nothing to do with the snapshot.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be written, replaced and put aside.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from jellyformat.cli.options import any_names_option
 from jellyformat.cli.output import common, say
 from jellyformat.running import is_known, run
 
@@ -27,8 +28,9 @@ def say_whose(file: str) -> bool:
 @click.argument("file", type=click.Path())
 @click.argument("arguments", metavar="-- CMD…", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--dir", "directory", type=click.Path(path_type=Path), help="A new directory for the files, which stays.")
+@any_names_option
 @common
-def command(file: str, arguments: tuple[str, ...], directory: Path | None) -> int:
+def command(file: str, arguments: tuple[str, ...], directory: Path | None, any_names: bool) -> int:
     """Run CMD in a temporary directory that holds the files of the snapshot in FILE; the exit status is CMD's.
 
     JELLYFORMAT_FILE holds the whole path of FILE. This runs code of the snapshot: do it only where you would run its
@@ -40,4 +42,4 @@ def command(file: str, arguments: tuple[str, ...], directory: Path | None) -> in
         raise click.UsageError("which command?")
     say_whose(file)
     sys.stdout.flush()
-    return run(file, arguments, directory)
+    return run(file, arguments, directory, any_names=any_names)

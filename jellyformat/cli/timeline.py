@@ -194,7 +194,7 @@ def _cell(entry: jellyformat.LogEntry, name: str) -> str:
 def _fact(entry: jellyformat.LogEntry, name: str) -> str:
     """What is known of every checkpoint, for a terminal."""
     if name == "time":
-        return (entry.created or "").removesuffix("Z").replace("T", " ")
+        return (entry.created or "").replace("T", " ")  # with its Z: --since takes it as it stands
     if name == "file":
         return safe_name(entry.file)
     if name == "branch":

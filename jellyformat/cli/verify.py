@@ -11,6 +11,7 @@ from jellyformat.cli.checkpoints import look_at_each
 from jellyformat.cli.options import signers_option
 from jellyformat.cli.output import common, fail, json_option, print_json, program, safe_name, say
 from jellyformat.errors import BindingMismatch, JellyError, SignatureMismatch
+from jellyformat.files import durable
 from jellyformat.format.text import visible
 from jellyformat.selecting import moment
 from jellyformat.trust.signature import BAD, GOOD
@@ -46,7 +47,7 @@ def command(
     Signatures are checked too, and said. They change the exit status only with --require-signature: name FILES in
     front of it, or write --require-signature=PRINCIPAL.
     """
-    if required and Path(required).exists():
+    if required and durable.is_there(Path(required)):
         raise click.UsageError(f"{visible(required)} is a file: write --require-signature behind the FILES")
     require = False if required is None else required or True
     moment_asked = moment(at)

@@ -143,7 +143,9 @@ def _export(box: Container, target: Path, any_names: bool) -> Exported:
     for file in files:
         if file.mode == SYMLINK:
             _check_target(box.pool.read(file.oid, BLOB), file.path)
-    with durable.system_errors(target, "nothing was left behind, and the snapshot is as it was"):
+    with durable.system_errors(
+        target, "nothing was left behind, and the snapshot is as it was", elsewhere="name another directory"
+    ):
         made = _make(target)
         try:
             # one that was just made is no link, whoever has put one there meanwhile

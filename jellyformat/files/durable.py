@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from jellyformat.errors import JellyError, NoFile, SystemFailure
 from jellyformat.files.platform import NEW, REGULAR, CannotSync, directories, pwrite, sync
@@ -107,14 +108,18 @@ def create(path: Path, parts: Iterable[bytes], mode: int = 0o600) -> None:
         raise
 
 
+_ELSEWHERE: Final = Hint("write somewhere else with ", option("out", "OUT"))
+
+
 @contextlib.contextmanager
-def system_errors(path: Path, after: str, *, output: bool = True) -> Iterator[None]:
+def system_errors(path: Path, after: str, *, output: bool = True, elsewhere: str = _ELSEWHERE) -> Iterator[None]:
     """Turn an OSError of the body into an error for people.
 
     Args:
         path: The file this is about.
         after: What is to be said of the state things are in now, such as ``"it is as it was"``.
         output: Whether an output is written, which may be put somewhere else; False where a repository is worked on.
+        elsewhere: How it is put there.
 
     Raises:
         SystemFailure: for every OSError.
@@ -122,11 +127,13 @@ def system_errors(path: Path, after: str, *, output: bool = True) -> Iterator[No
     try:
         yield
     except OSError as error:
-        raise explained(error, path, after, output=output) from error
+        raise explained(error, path, after, output=output, elsewhere=elsewhere) from error
 
 
-def explained(error: OSError, path: Path, after: str, *, output: bool = True) -> JellyError:
-    """The error for people that says what ``error`` says, of ``path``; ``after`` and ``output`` as above."""
+def explained(
+    error: OSError, path: Path, after: str, *, output: bool = True, elsewhere: str = _ELSEWHERE
+) -> JellyError:
+    """The error for people that says what ``error`` says, of ``path``; the other arguments are as above."""
     number, reason = error.errno, error.strerror or str(error)
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path)
     # people know nothing of the helper files beside theirs: it is the directory that cannot be written to
@@ -141,7 +148,7 @@ def explained(error: OSError, path: Path, after: str, *, output: bool = True) ->
         hint = "it is a mount point, or in the image of a container: restore into a directory that does not exist"
     elif number in NO_PERMISSION:
         message = f"there is no permission to write to {where} ({reason})"
-        hint = Hint("change the permissions, or write somewhere else with ", option("out", "OUT"))
+        hint = Hint("change the permissions, or ", elsewhere)
     elif number == errno.EIO:
         message = f"the disk reported an I/O error at {path} ({reason})"
         hint = "look at the system's log; copy what matters to another disk"
@@ -150,7 +157,8 @@ def explained(error: OSError, path: Path, after: str, *, output: bool = True) ->
     elif isinstance(error, CannotSync) or number in _CANNOT or (number == errno.EINVAL and type(error) is OSError):
         can = "say what is on the disk" if isinstance(error, CannotSync) else "do what this needs"
         message = f"the filesystem of {path} cannot {can} ({reason})"
-        way = Hint("write a new file with ", option("copy"), " or ", option("out", "OUT"), "; ") if output else ""
+        way = Hint("write a new file with ", option("copy"), " or ", option("out", "OUT"), "; ")
+        way = way if output and elsewhere is _ELSEWHERE else Hint("")
         hint = Hint(way, "the command doctor DIR says what it can do")
     elif number in (errno.ENOENT, errno.ENOTDIR):
         message, hint = f"{where} does not exist", "check the path"
@@ -159,8 +167,14 @@ def explained(error: OSError, path: Path, after: str, *, output: bool = True) ->
     return SystemFailure(message, hint=Hint(after, "; " if after and hint else "", hint))
 
 
-def missing(path: Path) -> NoFile:
-    """The error for a file that is not there."""
+def missing(path: Path) -> JellyError:
+    """The error for a file that is not there, or of which the system does not say whether it is."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass
+    except OSError as error:
+        return explained(error, path, "nothing was changed", output=False)
     return NoFile(f"{path} does not exist", hint="check the path")
 
 
@@ -186,6 +200,11 @@ def is_file(path: Path) -> bool:
 def is_directory(path: Path) -> bool:
     """Whether a directory is there, links followed; False too where the system does not say."""
     return _is(path, stat.S_ISDIR)
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is there, links followed; False too where the system does not say."""
+    return _is(path, lambda _: True)
 
 
 def _is(path: Path, test: Callable[[int], bool]) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from jellyformat.errors import Absent, JellyError, OnlyPointer, SystemFailure
-from jellyformat.files.durable import explained, missing
+from jellyformat.files.durable import explained, is_directory, is_there, missing
 from jellyformat.files.walk import walk
 from jellyformat.fleet.rows import Row, Stamp, row_of, versions_of
 from jellyformat.format import limits
@@ -136,7 +136,7 @@ def spots(paths: Iterable[PathLike], unreadable: list[tuple[str, JellyError]]) -
         unreadable.append((str(place), explained(error, place, "nothing was changed", output=False)))
 
     given_paths = list(paths)
-    tops = [os.path.realpath(path).rstrip(os.sep) + os.sep for path in given_paths if Path(path).is_dir()]
+    tops = [os.path.realpath(path).rstrip(os.sep) + os.sep for path in given_paths if is_directory(Path(path))]
     for given in given_paths:
         path = Path(given)
         if not os.path.lexists(path):
@@ -144,8 +144,8 @@ def spots(paths: Iterable[PathLike], unreadable: list[tuple[str, JellyError]]) -
                 yield from (Spot(file, bool(file.beside)) for file in listed(given))
                 continue
             raise missing(path)
-        if not path.is_dir():
-            yield Spot(path, any(place.exists() for place in sidecar_paths(path)))
+        if not is_directory(path):
+            yield Spot(path, any(is_there(place) for place in sidecar_paths(path)))
             continue
         for above, directories, names in walk(os.fspath(path), onerror=note):
             directories[:] = sorted((name for name in directories if name != ".git"), key=natural)

@@ -276,7 +276,7 @@ def with_extensions(data: bytes, changes: Mapping[str, Value], *, drop_signature
     if SIGNATURES in new and SIGNATURES not in changes and covered:
         if not drop_signatures:
             raise RefusedSigned(
-                f"the snapshot is signed, and would not be any more with another {covered[0]}",
+                f"the snapshot is signed, and would not be any more with a change of its {covered[0]}",
                 requirement="JF-SIG-002",
                 hint=Hint(
                     "nothing was changed; to do it without the signatures, add ",

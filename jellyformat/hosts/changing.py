@@ -64,7 +64,16 @@ def embed(
     _apply(target, plan, adapter.name, out, in_place, copy)
 
 
-def put_back(target: LockedFile, adapter: Adapter | None, carried: Carried, data: bytes, *, in_place: bool) -> None:
+def put_back(
+    target: LockedFile,
+    adapter: Adapter | None,
+    carried: Carried,
+    data: bytes,
+    *,
+    out: PathLike | None,
+    in_place: bool,
+    copy: bool,
+) -> None:
     """Put a container in the place of the one that is there, in the form that it has.
 
     Args:
@@ -72,18 +81,21 @@ def put_back(target: LockedFile, adapter: Adapter | None, carried: Carried, data
         adapter: The adapter for it; None where the container stands alone.
         carried: The one that is there.
         data: The container.
+        out: A new file to write instead.
         in_place: Copy nothing of the file, where that can be done.
+        copy: Write it anew under this name alone.
 
     Raises:
         JellyError: as `embed`.
     """
-    model_signing.check_not_signed(target.path, sidecar=False)
+    if out is None:
+        model_signing.check_not_signed(target.path, sidecar=False)
     if adapter is None:
-        target.apply(Rewrite((data,)))
+        target.apply(Rewrite((data,)), out=None if out is None else Path(out), copy=copy)
         return
     form = AS_TENSOR if carried.form == _TENSOR and isinstance(adapter, TensorAdapter) else None
     in_place = in_place and form is None and isinstance(adapter, SplicingAdapter)
-    embed(target, adapter, data, form, out=None, in_place=in_place, copy=False)
+    embed(target, adapter, data, form, out=out, in_place=in_place, copy=copy)
 
 
 def strip(
@@ -103,6 +115,15 @@ def _apply(target: LockedFile, plan: Plan, host: str, out: PathLike | None, in_p
     if in_place and isinstance(plan, Rewrite):
         raise RefusedHost(f"a file of this kind ({host}) cannot be changed in place", hint=WITHOUT_IN_PLACE)
     target.apply(plan, out=None if out is None else Path(out), copy=copy)
+
+
+def check_inside(host: Path, place: Path) -> None:
+    """Raises Usage where a new file is asked for, and the container is not in the file that was named."""
+    if place != host:
+        raise Usage(
+            f"the snapshot of {host} is not in it but in {place}, so no new file of it can be written",
+            hint=Hint("nothing was changed; copy both, and change the copy without ", option("out", "OUT")),
+        )
 
 
 def check_one_way(

@@ -249,6 +249,10 @@ def _beside(named: Named, path: Path, test: Callable[[Source], bool]) -> Source 
 
 def _none(named: Named, beside: Sequence[Path]) -> NoSnapshot:
     hint = Hint("put one in with: ", command("embed", named.name))
+    if named.path is not None and not isinstance(named.place, Directory):
+        above = named.path.parent
+        if durable.is_file(above / directories.FILE_NAME):  # a shard, of a checkpoint that is the whole directory
+            hint = Hint("the directory that it is in carries one: ", command("show", str(above)))
     for path in filter(durable.is_file, beside):
         with suppress(JellyError), registry.open_file(path) as fd:
             if is_container(FileSource.of(fd)):

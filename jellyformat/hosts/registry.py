@@ -137,7 +137,7 @@ def reading(file: Readable | Listed) -> Iterator[tuple[Source, str]]:
         yield remote.open_listed(file), file.url
     elif isinstance(file, (str, os.PathLike)):
         name = os.fspath(file)
-        if isinstance(name, str) and "://" in name and not Path(name).exists():
+        if isinstance(name, str) and "://" in name and not durable.is_there(Path(name)):
             from jellyformat.hosts import remote
 
             with remote.open_url(name) as source:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jellyformat import signing
+from jellyformat.errors import Usage
+from jellyformat.format.text import brief
 from jellyformat.snapshots import Snapshot
 from jellyformat.training import marks, process
+
+_NAMED = 3
+"""Labels that are named in a warning."""
 
 
 def mark(
@@ -47,8 +52,19 @@ def mark(
             process.warn(f"the checkpoint is not signed: {process.told(error)}")
             return data
 
+    def left_out(names: list[str]) -> None:
+        shown = ", ".join(brief(name) for name in names[:_NAMED])
+        more = "" if len(names) <= _NAMED else f" and {len(names) - _NAMED} more"
+        if names:
+            process.warn(f"left out of the checkpoint's labels, as they are too long for one: {shown}{more}")
+
     try:
-        return marks.mark(snap, labels, note, own or {}, signed)
+        try:
+            return marks.mark(snap, labels, note, own or {}, signed)
+        except Usage:
+            if strict:
+                raise
+            return marks.mark(snap, labels, note, own or {}, signed, left_out=left_out)  # one does not cost the others
     except Exception as error:
         if strict:
             raise

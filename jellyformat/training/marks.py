@@ -111,6 +111,8 @@ def mark(
     note: str | None,
     own: Mapping[str, Any],
     sign: Callable[[bytes], bytes],
+    *,
+    left_out: Callable[[list[str]], None] | None = None,
 ) -> Snapshot:
     """A snapshot as it goes into the next checkpoint of this process: with its labels, note and place in the run.
 
@@ -120,6 +122,7 @@ def mark(
         note: The same, as a text.
         own: What the framework says of it; `label` and ``labels`` go before it.
         sign: Signs a container, or gives it back as it is; it raises nothing but what is to be raised here.
+        left_out: Is told which labels are longer than allowed, which are then left out. None: they are an error.
 
     Raises:
         Usage: a label or note is longer than allowed.
@@ -129,6 +132,10 @@ def mark(
         return Snapshot(sign(snap.data))
     with _MARKS.lock:
         said = {**fitting(own), **_MARKS.labels, **(labels or {})}
+        if left_out is not None:
+            kept = fitting(said)
+            left_out([str(name) for name in said if str(name) not in kept])
+            said = kept
         run = extensions.to_value(Run(_MARKS.id, _MARKS.sequence, _MARKS.parent))
         made = Snapshot(labelled(snap.data, said, note, more={RUN: run}))
         _MARKS.sequence += 1

@@ -379,8 +379,18 @@ def warn_of_loss(error: Exception) -> None:
 
 
 def warn(message: str, kind: type[Warning] = SnapshotWarning) -> None:
-    """Warn in the name of whoever called into jellyformat and its adapters."""
-    warnings.warn(message, kind, stacklevel=stack_level(sys._getframe()))
+    """Warn in the name of whoever called into jellyformat and its adapters.
+
+    Where all warnings are errors (``-W error``), it is said and training goes on; where this kind is, it is raised.
+    """
+    try:
+        warnings.warn(message, kind, stacklevel=stack_level(sys._getframe()))
+    except kind:
+        own = (filter_[2] for filter_ in warnings.filters if filter_[0] == "error")
+        if any(issubclass(kind, item) and not issubclass(UserWarning, item) for item in own):
+            raise
+        if sys.stderr is not None:
+            print(f"{kind.__name__}: {message}", file=sys.stderr)
 
 
 def told(error: Exception) -> str:

@@ -115,6 +115,9 @@ def _saved(write: Callable[[str], object], target: Path, folders: contextlib.Exi
     Where ``target`` could be written over, but nothing be made beside it, the directory is elsewhere: there is no
     permission to, or no room for both the old file and the new one.
     """
+    if not durable.is_directory(target.parent):  # the framework says so of the path that it was given, as without us
+        write(str(target))
+        return target
     try:
         new = folders.enter_context(newfile.temporary_folder(target.parent)) / target.name
         write(str(new))
@@ -122,6 +125,10 @@ def _saved(write: Callable[[str], object], target: Path, folders: contextlib.Exi
     except Exception as error:
         folders.close()  # what it has of the new file takes room
         if strict or not _only_in_place(error, target):
+            if isinstance(error, OSError) and error.errno and ".jelly-" in Path(str(error.filename)).name:
+                raise OSError(
+                    error.errno, error.strerror, str(target)
+                ) from error  # nobody knows of the helper beside it
             raise
         try:
             new = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="jelly-")), target.name)

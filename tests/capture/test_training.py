@@ -41,6 +41,8 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
 def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        for kind in (SnapshotWarning, errors.CaptureWarning, errors.PromptWarning):  # by name: else they are printed
+            warnings.simplefilter("error", kind)
         yield
 
 

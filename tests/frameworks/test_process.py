@@ -181,6 +181,7 @@ _FORK = """
 import os, signal, sys, threading, warnings
 from jellyformat import snapshots, training
 warnings.simplefilter("error")
+warnings.simplefilter("error", training.SnapshotWarning)
 busy, go, real = threading.Event(), threading.Event(), snapshots.snapshot
 def slow(**options):
     busy.set()

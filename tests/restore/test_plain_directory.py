@@ -250,3 +250,16 @@ def test_command(file: Path, tmp_path: Path) -> None:
     jelly(place, "redo")
     found = json.loads(jelly(place, "undo", "--json").stdout)
     assert found["aside"].endswith(".downloads.jelly-undone/repository")
+
+
+def test_one_whose_permissions_were_changed_says_so(file: Path, tmp_path: Path) -> None:
+    """As `chmod -R` or `chown -R` of a project does it: nothing was copied, and the message has to fit."""
+    place = downloads(tmp_path)
+    jellyformat.restore(file, place)
+    for path in (place / ".git" / "jellyformat").rglob("*"):
+        path.chmod(path.stat().st_mode | 0o055)
+    with pytest.raises(RefusedRepository, match="or its permissions were changed"):
+        jellyformat.undo(place)
+    jellyformat.fix(place, adopt=True)
+    jellyformat.undo(place)
+    assert not (place / "tool.sh").exists()
