@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import plain
 import pytest
 from gitrepo import git
 from test_story import jelly
+
+import jellyformat
+from jellyformat import errors
 
 
 @pytest.mark.parametrize(
@@ -233,3 +237,21 @@ def test_show_stays_light(repository: Path) -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], cwd=repository, check=True, capture_output=True)
+
+
+def test_options_of_capture_beside_from_are_said(repository: Path, tmp_path: Path) -> None:
+    """The snapshot is taken as it is, and that is no surprise."""
+    code = str(tmp_path / "code.jelly")
+    Path(code).write_bytes(jellyformat.snapshot(repository).data)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps([1]))
+    done = jelly(repository, "embed", "--from", code, "--history", "full", "--repo=.", str(tmp_path / "m.pkl"))
+    assert b"warning: --repo, --history: ignored, as --from takes a snapshot as it is" in done.stderr
+    (tmp_path / "n.pkl").write_bytes(pickle.dumps([1]))
+    done = jelly(repository, "embed", "--from", code, str(tmp_path / "n.pkl"))
+    assert done.stderr == b""
+
+
+def test_export_onto_a_file(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "code.jelly").write_bytes(jellyformat.snapshot(repository).data)
+    with pytest.raises(errors.RefusedExists, match="is not a directory"):
+        jellyformat.export(tmp_path / "code.jelly", tmp_path / "code.jelly")

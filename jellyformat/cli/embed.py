@@ -13,6 +13,7 @@ from jellyformat.cli.options import (
     check_one_output,
     copy_option,
     drop_signatures_option,
+    given_of,
     in_place_option,
     key_option,
     labels_of,
@@ -86,6 +87,8 @@ def command(
     if source is None:
         snap = jellyformat.snapshot(**options, carriers=files, captured="command")
     else:
+        if ignored := given_of(options):
+            say(f"warning: {', '.join(ignored)}: ignored, as --from takes a snapshot as it is", err=True)
         snap = jellyformat.load(source)
         snap.open().check_hashes()  # a damaged one would stay unnoticed until it is needed
 

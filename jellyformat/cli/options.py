@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 _SIZE = re.compile(r"(\d+)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -19,6 +20,13 @@ def size(text: str) -> int:
         raise click.BadParameter(f"{text!r} is no size; say 500000, 500k, 20M or 1G")
     power: int = " kmgt".index(match[2].lower() or " ")
     return int(match[1]) << (10 * power)
+
+
+def given_of(names: Iterable[str]) -> list[str]:
+    """The options among these parameters of the command that runs that somebody has given, as they are written."""
+    context = click.get_current_context()
+    given = {name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    return [parameter.opts[0] for parameter in context.command.params if parameter.name in given]
 
 
 def capture_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -172,7 +172,7 @@ def _make(target: Path) -> bool:
     """Make the directory; False where one was there."""
     if target.is_symlink() or target.exists():
         if not target.is_dir():
-            raise _not_empty(target)
+            raise RefusedExists(f"{target} is not a directory", hint="nothing was written; name a directory")
         return False
     target.mkdir(parents=True)
     return True
