@@ -32,6 +32,8 @@ from measuring import Run, Task, in_turns, least, sync
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
+MEMORY = Path("/dev/shm")
+"""A filesystem without a disk, where there is one."""
 
 HOW_TO_READ = """\
 Read the table so:
@@ -184,7 +186,6 @@ class Benchmarks:
         self.environment = installed(scratch)
         self.real = [self._clone(path) for path in real] or [grown(scratch / "grown", 600)]
         self.many = many_files(scratch / "many", 20_000)
-        self.new = scratch / "new"
 
     def _clone(self, path: Path) -> Path:
         place = self.scratch / path.resolve().name
@@ -268,33 +269,35 @@ class Benchmarks:
             found = in_turns({"ours": self._ours(clones[kind], kind), "jellyml": theirs}, self.rounds)
             self.table.ratio("capture", f"{name}, dirty, {kind}", "jellyml 1.0.0", found, limit)
 
-    def _gone(self) -> None:
-        shutil.rmtree(self.new, ignore_errors=True)
-        sync(self.scratch)
-
     def restore(self) -> None:
-        """A new repository, against git's clone of as much."""
+        """A new repository, against git's clone of as much; in memory too, where no disk makes one of both wait."""
         for repository, history, limit in ((self.real[0], "full", 2), (self.many, "head", 2)):
             file, bundle = self.scratch / f"{repository.name}.jelly", self.scratch / f"{repository.name}.bundle"
-            command = [PYTHON, "-m", "jellyformat"]
-            made = [*command, "snapshot", "-q", "--repo", str(repository), "--history", history, "-o", str(file)]
-            in_turns({"": Task(made, environment=self.environment)}, 1)
+            made = [PYTHON, "-m", "jellyformat", "snapshot", "-q", "--repo", str(repository)]
+            in_turns({"": Task([*made, "--history", history, "-o", str(file)], environment=self.environment)}, 1)
             git(repository, "bundle", "create", "-q", str(bundle), "HEAD")
-            clone = ["git", "clone", "-q", str(bundle), str(self.new)]
-            if history == "head":
-                clone = ["git", "clone", "-q", "--depth", "1", f"file://{repository}", str(self.new)]
-            tasks = {
-                "ours": Task(
-                    [*command, "restore", "-q", str(file), str(self.new)],
-                    before=self._gone,
-                    environment=self.environment,
-                ),
-                "git": Task(clone, before=self._gone),
-            }
-            against = "`git clone` of the bundle" if history == "full" else "`git clone --depth 1`"
-            found = in_turns(tasks, self.rounds)
-            self.table.ratio("restore", f"{repository.name}, {history}", against, found, limit)
-        self._gone()
+            for place in (self.scratch, MEMORY):
+                if not os.access(place, os.W_OK):
+                    continue
+                with tempfile.TemporaryDirectory(prefix="jelly-bench-", dir=place) as inside:
+                    clone = ["git", "clone", "-q", str(bundle)]
+                    if history == "head":
+                        clone = ["git", "clone", "-q", "--depth", "1", f"file://{repository}"]
+                    found = self._restored(Path(inside, "new"), file, clone)
+                against = "`git clone` of the bundle" if history == "full" else "`git clone --depth 1`"
+                where = ", in memory" if place == MEMORY else ""
+                self.table.ratio("restore", f"{repository.name}, {history}{where}", against, found, limit)
+
+    def _restored(self, new: Path, file: Path, clone: list[str]) -> dict[str, list[Run]]:
+        """Runs of a restore of a snapshot into a new directory, and of a command of git's that makes the same."""
+
+        def gone() -> None:
+            shutil.rmtree(new, ignore_errors=True)
+            sync(new.parent)
+
+        command = [PYTHON, "-m", "jellyformat", "restore", "-q", str(file), str(new)]
+        ours = Task(command, before=gone, environment=self.environment)
+        return in_turns({"ours": ours, "git": Task([*clone, str(new)], before=gone)}, self.rounds)
 
     def sizes(self) -> None:
         """Bytes, against bundles."""
