@@ -157,7 +157,12 @@ def check(zygote: Zygote, step: str, ready: Ready, directory: Path, call: str, f
     repository = directory / "r"
     status, log = zygote.run(step, directory, *inject(call, fault, number))
     place = f"{step}: {call} {number} {fault}: status {status}\n{log[-3000:]}"
-    assert ("killed by SIGKILL" if fault == KILL else "INJECTED") in log, place
+    is_reached = ("killed by SIGKILL" if fault == KILL else "INJECTED") in log
+    if not is_reached and call == "rename" and status == 0:  # libgit2 writes a new config once more or less each time
+        assert outcome(directory) == ready.after, place
+        images.remove(directory)
+        return "not reached"
+    assert is_reached, place
     if fault == KILL:
         assert status == -9, place
     else:
@@ -242,6 +247,9 @@ def test_every_fault_of_a_new_repository(step: str, ready: dict[str, Ready], tmp
         directory = begin(str(place))
         status, log = zygote.run(step, directory, *inject(call, fault, number))
         told = f"{step}: {call} {number} {fault}: status {status}\n{log[-3000:]}"
+        if call == "rename" and status == 0 and not re.search(r"killed by SIGKILL|INJECTED", log):
+            images.remove(directory)  # libgit2 writes a new config once more or less each time
+            continue
         assert status == -9 if fault == KILL else status in (0, 5), told
         new = directory / "new"
         if status == 0 and not fault.endswith(FOR_GOOD):
