@@ -72,6 +72,7 @@ def test_what_a_later_version_wrote_is_not_called_damaged(repository: Path) -> N
     assert b"another copy" not in done.stderr
 
 
+@pytest.mark.slow
 def test_replace_never_takes_a_checkpoint_away(repository: Path) -> None:
     """Neither FILE itself, nor another that was named by mistake: only what such a command writes."""
     model, other = repository / "model.bin", repository / "other.bin"

@@ -247,6 +247,7 @@ def test_each_reader_has_its_own_words(repository: Path) -> None:
     assert json.loads(said.stdout)["error"]["hint"].endswith("add --replace")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["jelly", "jellyformat", "__main__.py"])
 def test_the_command_is_named_as_it_was_called(name: str, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(plain.npy(range(50)))

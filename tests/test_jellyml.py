@@ -218,6 +218,7 @@ def bundled(tip: bytes, pack: bytes, lines: bytes = b"# v2 git bundle\n") -> byt
     return header(len(data)) + data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [b".git", b".GIT", b"..", b"a/../../b", b"git~1", b".g\xe2\x80\x8cit", b"x\\..\\y", b""]
 )

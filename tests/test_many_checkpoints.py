@@ -453,6 +453,7 @@ def test_wrong_usage(arguments: tuple[str, str], here: Path) -> None:
     run("log", "runs", *arguments, code=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["plain", "jsonl"])
 def test_lines_come_as_directories_are_read(form: str, here: Path) -> None:
     """Who looks through a store sees the first ones while the last are still to come."""

@@ -209,6 +209,7 @@ def test_commands_take_urls(kind: str, server: Server, repository: Path) -> None
     commands(f"{server.url}/model.{kind}", repository, counted, len(snap.data) * 4 // 3 + 64 * 1024)
 
 
+@pytest.mark.slow
 def test_commands_in_a_process_of_their_own(server: Server, repository: Path) -> None:
     file = server.root / "model.npy"
     save("npy", file)

@@ -71,6 +71,7 @@ def state(blob: bytes, found: Trust, message: bytes = MESSAGE) -> str:
 # -- the library against ssh-keygen --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_without_ssh_keygen(name: str, place: Path, tmp_path: Path) -> None:
     blob, line = signed(place, name), f"{ANN} {keys.public(place / name)}"

@@ -229,6 +229,7 @@ def test_one_checkpoint(repository: Path, tmp_path: Path) -> None:
         assert ask(url + "0/container")[2] == container
 
 
+@pytest.mark.slow
 def test_many_checkpoints(repository: Path, tmp_path: Path) -> None:
     runs = repository / "runs"
     runs.mkdir()

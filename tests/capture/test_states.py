@@ -40,7 +40,7 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", ORDINARY)
 def test_state(name: str, tmp_path: Path) -> None:
     if "root" in TRAITS[name] and os.geteuid() != 0:

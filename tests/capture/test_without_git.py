@@ -173,6 +173,7 @@ def test_a_worktree_in_a_container(place: Path) -> None:
     assert "src/train.py" in taken[2]  # type: ignore[operator]
 
 
+@pytest.mark.slow
 @as_root
 @pytest.mark.parametrize("what", [".git", ".git/HEAD", ".git/index", ".git/objects", ".git/config", "pointed", "file"])
 def test_a_repository_that_cannot_be_read(place: Path, what: str) -> None:

@@ -156,6 +156,7 @@ def test_the_commands(repo: Repo, tmp_path: Path) -> None:
         jellyformat.prune(repo.path, keep=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 def test_refs_in_a_repository_inside(packed: bool, repo: Repo) -> None:
     inner = Repo(repo.path / "inner")

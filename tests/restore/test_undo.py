@@ -327,6 +327,7 @@ def test_what_the_user_made_on_a_short_history_stays_whole(repo: Repo, tmp_path:
     assert repo.git("fsck", "--connectivity-only") == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rules", "negated", "nested", "many", "repository", "worktree"])
 def test_what_is_ignored_beside_a_file_of_the_snapshot(repo: Repo, tmp_path: Path, kind: str) -> None:
     """The snapshot has a file in a directory that git ignores here: all else in it stays where it is, undone too."""
