@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any, Protocol
 
 from jellyformat import progress
@@ -126,6 +125,8 @@ def _from_server(filesystem: Any, url: str, start: int, end: int) -> bytes:
 
     fsspec's own ``cat_file`` reads whatever is sent until the memory is full, and inflates it, too.
     """
+    from http import HTTPStatus  # here, as fsspec: only web servers need them
+
     from fsspec.asyn import sync
 
     async def ask() -> bytes:
