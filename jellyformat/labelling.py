@@ -7,11 +7,10 @@ from pathlib import Path
 
 from jellyformat.capture.labels import labelled
 from jellyformat.errors import Busy, Usage
-from jellyformat.files import change
 from jellyformat.format import frames
 from jellyformat.format.info import SnapshotInfo
 from jellyformat.format.source import read_exactly
-from jellyformat.hosts import changing, fitness, registry
+from jellyformat.hosts import changing, registry
 from jellyformat.hosts.open import open_container
 from jellyformat.hosts.registry import PathLike
 from jellyformat.reading import show
@@ -60,11 +59,7 @@ def label(
     host = Path(path)
     with open_container(host) as box:
         place = box.file or host
-    if out is None:
-        fitness.check_no_store(place)
-    else:
-        changing.check_inside(host, place)
-    with change.locked(place, write=not (out or copy), or_read=True) as target:
+    with changing.holding(host, place, out=out, copy=copy) as target:
         found = registry.recognize(target.source)
         if found.carried is None:
             raise Busy(f"{host} was changed by somebody else meanwhile", hint="nothing was done; run it again")

@@ -8,13 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jellyformat.errors import Busy, HostWarning, JellyError, RefusedHost, RefusedSigned
-from jellyformat.files import change
 from jellyformat.format import frames
 from jellyformat.format.extensions import NAMESPACE, SIGNATURES
 from jellyformat.format.msgpack import Value
 from jellyformat.format.source import read_exactly
 from jellyformat.hints import Hint, command, option
-from jellyformat.hosts import changing, fitness, lookup, registry, ties
+from jellyformat.hosts import changing, lookup, registry, ties
 from jellyformat.hosts.binding import BINDING
 from jellyformat.hosts.open import open_container
 from jellyformat.hosts.registry import PathLike, Readable
@@ -66,11 +65,7 @@ def sign(
     with open_container(host) as box:
         box.check_hashes()  # nobody is to sign for blocks that are not there
         place, digest = box.file or host, box.digest
-    if out is None:
-        fitness.check_no_store(place)
-    else:
-        changing.check_inside(host, place)
-    with change.locked(place, write=not (out or copy), or_read=True) as target:
+    with changing.holding(host, place, out=out, copy=copy) as target:
         found = registry.recognize(target.source)
         header = None
         if found.carried is not None:

@@ -10,14 +10,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from gitrepo import git
 from hypothesis import given
 from hypothesis import strategies as st
+from test_save_calls import snap
 
 import jellyformat
 from jellyformat import errors
 from jellyformat.snapshots import Snapshot
 from jellyformat.training import passing
+
+__all__ = ["snap"]
 
 TO_A_FILE_OBJECT = """
 import io, os, subprocess, sys, threading, warnings
@@ -51,14 +53,6 @@ more = memory.peak() - before
 assert load()
 print(more)
 """
-
-
-@pytest.fixture(scope="module")
-def snap(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    place = tmp_path_factory.mktemp("project")
-    git(place, "init", "-q")
-    (place / "train.py").write_text("print(1)\n")
-    return jellyformat.snapshot(place)
 
 
 @given(st.lists(st.tuples(st.integers(0, 120), st.binary(max_size=40), st.booleans()), max_size=30))

@@ -130,15 +130,19 @@ def system_errors(path: Path, after: str, *, output: bool = True, elsewhere: str
         raise explained(error, path, after, output=output, elsewhere=elsewhere) from error
 
 
+def is_helper(name: str) -> bool:
+    """Whether a file is one of ours beside the user's, by its name: people know nothing of them."""
+    return ".jelly-" in Path(name).name
+
+
 def explained(
     error: OSError, path: Path, after: str, *, output: bool = True, elsewhere: str = _ELSEWHERE
 ) -> JellyError:
     """The error for people that says what ``error`` says, of ``path``; the other arguments are as above."""
     number, reason = error.errno, error.strerror or str(error)
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path)
-    # people know nothing of the helper files beside theirs: it is the directory that cannot be written to
-    helper = ".jelly-" in Path(named).name
-    where = f"the directory {Path(named).parent}" if helper else named
+    # it is the directory that cannot be written to
+    where = f"the directory {Path(named).parent}" if is_helper(named) else named
     if number in _NO_SPACE:
         message, hint = f"there is no space left to write {path} ({reason})", "free some space and run it again"
     elif number in NO_PERMISSION and not output:

@@ -196,7 +196,7 @@ class ObjectStore:
     def _at(self, pack: Pack, offset: int, most: int) -> tuple[int, bytes]:
         """The object at an offset of a pack, its deltas applied."""
         deltas: list[tuple[int, bytes]] = []
-        left = limits.OBJECT_BYTES
+        left, made = limits.OBJECT_BYTES, 0
         while True:
             known = self._cache.get((pack, offset))
             if known is not None:
@@ -211,12 +211,13 @@ class ObjectStore:
             if not deltas and size > most:
                 raise TooLarge(size)
             left -= len(entry.data)
+            made += size
             deltas.append((offset, entry.data))
             base = pack.find(entry.base) if isinstance(entry.base, bytes) else entry.base
             if base is None or base == offset or len(deltas) > LONGEST_CHAIN:
                 raise BadPack("the base of a delta is missing, or too far away")
             offset = base
-        if sum(delta_sizes(delta)[1] for _, delta in deltas) > _MOST_MADE:
+        if made > _MOST_MADE:
             raise BadPack("the deltas of an object make far more than the object")
         for place, delta in reversed(deltas):
             content = apply_delta(content, delta)

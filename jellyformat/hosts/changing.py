@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from jellyformat.errors import RefusedHost, Usage
-from jellyformat.files.change import LockedFile
+from jellyformat.files.change import LockedFile, locked
 from jellyformat.files.plans import WITHOUT_IN_PLACE, Plan, Rewrite
 from jellyformat.hints import Hint, option
-from jellyformat.hosts import model_signing
+from jellyformat.hosts import fitness, model_signing
 from jellyformat.hosts.adapter import Adapter, Carried, SplicingAdapter, TensorAdapter, TrailingAdapter
 from jellyformat.hosts.registry import PathLike
 
@@ -117,13 +119,29 @@ def _apply(target: LockedFile, plan: Plan, host: str, out: PathLike | None, in_p
     target.apply(plan, out=None if out is None else Path(out), copy=copy)
 
 
-def check_inside(host: Path, place: Path) -> None:
-    """Raises Usage where a new file is asked for, and the container is not in the file that was named."""
-    if place != host:
+@contextlib.contextmanager
+def holding(host: Path, place: Path, *, out: PathLike | None, copy: bool) -> Iterator[LockedFile]:
+    """The file that holds a container, open and locked for `put_back`.
+
+    Args:
+        host: The file that was named.
+        place: The one that holds its container.
+        out: A new file to write instead.
+        copy: Whether it is written anew under this name alone.
+
+    Raises:
+        Usage: a new file is asked for, and the container is not in the file that was named.
+        JellyError: the file is in a store that others read from, and as `locked`.
+    """
+    if out is None:
+        fitness.check_no_store(place)
+    elif place != host:
         raise Usage(
             f"the snapshot of {host} is not in it but in {place}, so no new file of it can be written",
             hint=Hint("nothing was changed; copy both, and change the copy without ", option("out", "OUT")),
         )
+    with locked(place, write=not (out or copy), or_read=True) as target:
+        yield target
 
 
 def check_one_way(

@@ -125,10 +125,8 @@ def _saved(write: Callable[[str], object], target: Path, folders: contextlib.Exi
     except Exception as error:
         folders.close()  # what it has of the new file takes room
         if strict or not _only_in_place(error, target):
-            if isinstance(error, OSError) and error.errno and ".jelly-" in Path(str(error.filename)).name:
-                raise OSError(
-                    error.errno, error.strerror, str(target)
-                ) from error  # nobody knows of the helper beside it
+            if isinstance(error, OSError) and error.errno and durable.is_helper(str(error.filename)):
+                raise OSError(error.errno, error.strerror, str(target)) from error
             raise
         try:
             new = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="jelly-")), target.name)
